@@ -1,0 +1,183 @@
+"""Внимание: формула, многоголовый слой и две маски.
+
+Буквы в комментариях о форме тензоров: B — примеры в пакете, T — токены-запросы, S — токены-ключи,
+D — ширина модели, H — головы, K — ширина одной головы (D = H · K).
+
+Источник: Vaswani et al., «Attention Is All You Need», 2017, раздел 3.2.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *,
+    dropout_p: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Внимание как взвешенное среднее: softmax(QKᵀ / √K) · V.
+
+    Написано по формуле, чтобы были видны веса. Слой `MultiHeadAttention` считает то же самое
+    слитной функцией PyTorch, если веса не нужны.
+
+    Args:
+        q: Запросы, форма (..., T, K).
+        k: Ключи, форма (..., S, K).
+        v: Значения, форма (..., S, любая ширина).
+        mask: Булева маска, приводимая к форме (..., T, S): True — смотреть можно, False — нельзя.
+            Полярность та же, что у `F.scaled_dot_product_attention`, и обратная той,
+            что у `nn.MultiheadAttention`.
+        dropout_p: Доля весов, обнуляемых случайно. Ноль — ничего не обнулять.
+
+    Returns:
+        Пара (выход, веса): формы (..., T, ширина значений) и (..., T, S). Веса каждой строки
+        неотрицательны и в сумме дают 1. Строка, которой маска запретила всё, получает нулевые
+        веса и нулевой выход.
+
+    Raises:
+        ValueError: ширина запросов и ключей разная, число ключей и значений разное или маска не булева.
+
+    Источник: Vaswani et al., 2017, формула (1).
+    """
+    check_attention_inputs(q, k, v, mask)
+    scores = q @ k.mT / math.sqrt(q.shape[-1])  # (..., T, S)
+    if mask is not None:
+        # Конечное число вместо −∞: softmax полностью закрытой строки остаётся числом, а не NaN.
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1)
+    if mask is not None:
+        weights = weights * mask
+    weights = F.dropout(weights, dropout_p)
+    return weights @ v, weights
+
+
+class MultiHeadAttention(nn.Module):
+    """Многоголовое внимание (multi-head attention).
+
+    Ширина D делится между H головами: голова видит K = D / H чисел каждого токена, поэтому
+    от числа голов количество параметров не зависит: четыре проекции D × D со сдвигами.
+
+    Отличие от статьи: проекции здесь со сдвигами (bias), как в BERT, GPT-2 и ViT.
+
+    Args:
+        d_model: Ширина модели D.
+        n_heads: Число голов H; D должно делиться на H.
+        dropout: Доля весов внимания, обнуляемых при обучении.
+
+    Raises:
+        ValueError: d_model не делится на n_heads.
+
+    Источник: Vaswani et al., 2017, раздел 3.2.2.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        if n_heads < 1 or d_model % n_heads:
+            raise ValueError(
+                f"d_model = {d_model} не делится на n_heads = {n_heads}: каждой голове нужна равная доля ширины. "
+                f"Возьмите n_heads из делителей {d_model}."
+            )
+        self.n_heads = n_heads
+        self.dropout = dropout
+        self.query = nn.Linear(d_model, d_model)
+        self.key = nn.Linear(d_model, d_model)
+        self.value = nn.Linear(d_model, d_model)
+        self.output = nn.Linear(d_model, d_model)
+
+    def forward(
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        return_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Каждый токен `x` собирает сведения с токенов `context`.
+
+        Args:
+            x: Токены, которые спрашивают, форма (B, T, D).
+            context: Токены, которые отвечают, форма (B, S, D). Без него токены спрашивают
+                друг друга: это само-внимание (self-attention), S = T.
+            mask: Булева маска, приводимая к форме (B, H, T, S); True — смотреть можно.
+            return_weights: Вернуть ещё и веса; тогда внимание считается по формуле, без слитной функции.
+
+        Returns:
+            Тензор (B, T, D), а с `return_weights=True` — пара с весами (B, H, T, S).
+        """
+        context = x if context is None else context
+        q = self._split_heads(self.query(x))  # (B, H, T, K)
+        k = self._split_heads(self.key(context))  # (B, H, S, K)
+        v = self._split_heads(self.value(context))  # (B, H, S, K)
+        dropout_p = self.dropout if self.training else 0.0
+        if return_weights:
+            heads, weights = attention(q, k, v, mask, dropout_p=dropout_p)
+            return self._join_heads(heads), weights
+        check_attention_inputs(q, k, v, mask)
+        heads = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout_p)
+        return self._join_heads(heads)
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, D) → (B, H, T, K)
+
+    def _join_heads(self, heads: Tensor) -> Tensor:
+        return self.output(heads.transpose(1, 2).flatten(-2))  # (B, H, T, K) → (B, T, D)
+
+
+def causal_mask(n_tokens: int, *, device: torch.device | str | None = None) -> Tensor:
+    """Причинная маска (causal mask): токен видит себя и всё, что левее.
+
+    Args:
+        n_tokens: Длина последовательности T.
+        device: Где создать маску.
+
+    Returns:
+        Булев тензор (T, T): строка — кто смотрит, столбец — на кого; True на диагонали и ниже.
+
+    Raises:
+        ValueError: n_tokens меньше единицы.
+    """
+    if n_tokens < 1:
+        raise ValueError(f"Длина последовательности — {n_tokens}, а нужен хотя бы один токен.")
+    return torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=device).tril()
+
+
+def padding_mask(attention_mask: Tensor) -> Tensor:
+    """Маска дополнения (padding mask): на токены-заполнители не смотрит никто.
+
+    Args:
+        attention_mask: Маска токенизатора, форма (B, S): 1 — настоящий токен, 0 — заполнитель [PAD].
+
+    Returns:
+        Булев тензор (B, 1, 1, S): у каждого примера пакета своя маска, общая для всех голов и запросов.
+
+    Raises:
+        ValueError: у маски не две оси.
+    """
+    if attention_mask.dim() != 2:
+        raise ValueError(
+            f"Маска токенизатора должна иметь форму (B, S), а пришла {tuple(attention_mask.shape)}. "
+            "Для одной последовательности добавьте ось: attention_mask[None]."
+        )
+    return attention_mask.bool()[:, None, None, :]
+
+
+def check_attention_inputs(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
+    """Проверяет, что формы запросов, ключей и значений сходятся, а маска булева.
+
+    Raises:
+        ValueError: с обоими размерами, которые не сошлись.
+    """
+    if q.shape[-1] != k.shape[-1]:
+        raise ValueError(
+            f"Ширина запросов — {q.shape[-1]}, ключей — {k.shape[-1]}: скалярное произведение требует равных."
+        )
+    if k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"Ключей — {k.shape[-2]}, значений — {v.shape[-2]}: у каждого ключа должно быть значение.")
+    if mask is not None and mask.dtype != torch.bool:
+        raise ValueError(f"Маска должна быть булевой (True — смотреть можно), а пришла {mask.dtype}: возьмите mask.bool().")
