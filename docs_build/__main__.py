@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docs_build import records, render, runner
+from docs_build.labs import find_labs, load_lab
 from docs_build.pages import Page, find_pages, load_page
 from docs_build.project import DOCS, FIGURES, DocsError, relative
 from docs_build.testing import record_differences
@@ -44,7 +45,8 @@ def load_pages(paths: Sequence[Path]) -> list[Page]:
     for path in paths:
         if not path.is_file():
             raise DocsError(str(path), "такой страницы нет.")
-    return [load_page(path.resolve()) for path in paths or find_pages()]
+    found = [path.resolve() for path in paths] or [*find_pages(), *find_labs()]
+    return [load_lab(path).page if path.suffix == ".py" else load_page(path) for path in found]
 
 
 def run_pages(pages: list[Page], *, everything: bool) -> int:

@@ -57,8 +57,8 @@ def skeleton(text: str) -> list[str]:
 
 
 def labels(svg: str) -> list[str]:
-    """Подписи рисунка, кроме чисел на осях."""
-    return [text for text in SVG_TEXT.findall(svg) if not NUMBER.fullmatch(text.strip())]
+    """Подписи рисунка, в которых есть слова: числа на осях меняются вместе с данными."""
+    return [text for text in SVG_TEXT.findall(svg) if any(letter.isalpha() for letter in text)]
 
 
 def to_float(text: str) -> float:

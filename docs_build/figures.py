@@ -55,19 +55,23 @@ def inline(page_html: str, find: "FigureFinder") -> str:
         path = find(attributes.get("src", ""))
         if path is None:
             return match[0]
-        svg = path.read_text(encoding="utf-8")
-        is_plot = "plot" in attributes.get("class", "").split()
-        if is_plot:
-            svg = themed(svg)
-        label = html.escape(html.unescape(attributes.get("alt", "")), quote=True)
-        svg = re.sub(r"<\?xml[^>]*\?>|<!DOCTYPE[^>]*>|<!--.*?-->", "", svg, flags=re.DOTALL).strip()
-        svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-        svg = re.sub(r">\s+<", "><", svg)
-        caption = f"<figcaption>{attributes['title']}</figcaption>" if attributes.get("title") else ""
-        return f'<figure class="{"plot" if is_plot else "drawing"}">{svg}{caption}</figure>'
+        plot = "plot" in attributes.get("class", "").split()
+        alt = html.unescape(attributes.get("alt", ""))
+        return figure_html(path.read_text(encoding="utf-8"), alt, attributes.get("title", ""), plot=plot)
 
     page_html = IMAGE_ALONE.sub(lambda match: replace(match) if find_source(match[1], find) else match[0], page_html)
     return IMAGE.sub(replace, page_html)
+
+
+def figure_html(svg: str, alt: str, caption: str = "", *, plot: bool) -> str:
+    """Рисунок как часть страницы: описание для тех, кто его не видит, и подпись."""
+    svg = re.sub(r"<\?xml[^>]*\?>|<!DOCTYPE[^>]*>|<!--.*?-->", "", svg, flags=re.DOTALL).strip()
+    if plot:
+        svg = themed(svg)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt, quote=True)}"', 1)
+    svg = re.sub(r">\s+<", "><", svg)
+    figcaption = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f'<figure class="{"plot" if plot else "drawing"}">{svg}{figcaption}</figure>'
 
 
 def find_source(tag: str, find: "FigureFinder") -> Path | None:

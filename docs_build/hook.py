@@ -18,7 +18,8 @@ from mkdocs.structure.pages import Page as SitePage
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from docs_build import figures, maths, records, render, runner  # noqa: E402
+from docs_build import figures, labs, maths, records, render, runner  # noqa: E402
+from docs_build.labs import Lab, find_labs, load_lab  # noqa: E402
 from docs_build.pages import Page, find_pages, load_page  # noqa: E402
 from docs_build.project import CACHE, DOCS, FIGURES, DocsError, relative  # noqa: E402
 
@@ -32,6 +33,7 @@ class Build:
 
     command = "build"
     pages: dict[str, Page] = {}
+    labs: dict[str, Lab] = {}
     errors: dict[str, DocsError] = {}
     lock = FileLock(CACHE / "build.lock")
 
@@ -47,7 +49,8 @@ def on_pre_build(config: MkDocsConfig) -> None:
     Build.lock.acquire()
     try:
         Build.pages = {str(path): load_page(path) for path in find_pages()}
-        Build.errors = execute_stale(Build.pages.values())
+        Build.labs = {str(labs.NOTEBOOKS / f"{path.stem}.ipynb"): load_lab(path) for path in find_labs()}
+        Build.errors = execute_stale([*Build.pages.values(), *(lab.page for lab in Build.labs.values())])
     except DocsError as error:
         raise PluginError(str(error)) from None
     finally:
@@ -79,12 +82,20 @@ def is_fresh(page: Page) -> bool:
     return records.is_fresh(records.read_record(page.name), page.blocks)
 
 
+@event_priority(50)
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Добавляет к файлам сайта рисунки из записей."""
+    """Добавляет рисунки из записей, а вместо файлов лабораторных — тетради с выводами."""
     for path in sorted(FIGURES.glob("*.svg")):
         files.append(
             File.generated(config, render.PLOTS + path.name, abs_src_path=str(path), inclusion=InclusionLevel.INCLUDED)
         )
+    for notebook, lab in Build.labs.items():
+        source = files.get_file_from_path(lab.page.path.relative_to(DOCS).as_posix())
+        if source:
+            files.remove(source)
+        text = labs.notebook_with_outputs(lab, records.read_record(lab.page.name))
+        records.write_atomically(Path(notebook), text)
+        files.append(File.generated(config, f"labs/{Path(notebook).name}", abs_src_path=notebook))
     return files
 
 
@@ -113,10 +124,27 @@ def note_for(page: Page) -> str:
 def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
     """Превращает формулы в MathML и вставляет рисунки в страницу."""
     find = figures.FigureFinder({render.PLOTS: FIGURES, "assets/figures/": DOCS / "assets" / "figures"})
+    lab = Build.labs.get(str(page.file.abs_src_path))
     try:
+        if lab:
+            html = lab_content(html, lab, page, config, files)
         return figures.inline(maths.convert(html, page.file.src_uri), find)
     except DocsError as error:
         raise PluginError(str(error)) from None
+
+
+def lab_content(html: str, lab: Lab, page: SitePage, config: MkDocsConfig, files: Files) -> str:
+    """Страница лабораторной: тексты ячеек показывает Markdown сайта, одно оглавление на все."""
+    separator = "\n\n<hr data-cell>\n\n"
+    source = SitePage(None, page.file, config)
+    source.markdown = separator.join(lab.markdown_cells)
+    note = note_for(lab.page)
+    if note:
+        source.markdown = render.insert_note(source.markdown, note)
+    # page.render у тетрадей подменяет mkdocs-jupyter; у новой страницы он обычный.
+    source.render(config, files)
+    page.toc, page.title = source.toc, source.title
+    return labs.tidy(html, lab, (source.content or "").split("<hr data-cell>"))
 
 
 @event_priority(-50)
