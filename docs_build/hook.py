@@ -149,7 +149,10 @@ def lab_content(html: str, lab: Lab, page: SitePage, config: MkDocsConfig, files
 
 @event_priority(-50)
 def on_post_build(config: MkDocsConfig) -> None:
-    """Сборка кончилась: следующая может начинать."""
+    """Убирает карту сайта без адреса — в ней только дата сборки — и пускает следующую сборку."""
+    if not config.site_url:
+        for name in ("sitemap.xml", "sitemap.xml.gz"):
+            (Path(config.site_dir) / name).unlink(missing_ok=True)
     if Build.lock.is_locked:
         Build.lock.release()
 
