@@ -51,7 +51,18 @@ def test_no_python_looking_fence_escapes_pytest_codeblocks():
             elif fence:
                 expected += bool(looking.match(line))
                 outer = fence[1]
-    command = [sys.executable, "-m", "pytest", "--codeblocks", "docs", "README.md", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--codeblocks",
+        "docs",
+        "README.md",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8").stdout
     assert len(re.findall(r"\.md::line \d+", collected)) == expected > 0
 
@@ -60,7 +71,9 @@ def test_every_section_of_every_snippet_is_shown():
     shown = {block.reference for page in PAGES for block in page.blocks}
     written = set()
     for path in FILES:
-        marks = [mark["name"] for mark in SECTION_MARK.finditer(path.read_text(encoding="utf-8")) if mark["kind"] == "start"]
+        marks = [
+            mark["name"] for mark in SECTION_MARK.finditer(path.read_text(encoding="utf-8")) if mark["kind"] == "start"
+        ]
         written |= {f"{relative(path)}:{name}" for name in marks} or {relative(path)}
     assert written == {reference for reference in shown if reference.startswith("snippets/")}
 
@@ -126,9 +139,19 @@ MODULE = {
     "bert": ["Named Entity Recognition", "Классификация текст", "Поиск", "Двунаправленн"],
     "gpt": ["Генерация текст", "Чат-бот", "енерация кода|одогенерация", "P\\(w_t", "следующ"],
     "vit": ["16 ?× ?16", "Универсальность", "позиц", "патч"],
-    "comparison": ["Attention вместо рекурренции|внимание вместо рекурренции", "классификация, QA|QA", "чат-боты", "распознавание"],
+    "comparison": [
+        "Attention вместо рекурренции|внимание вместо рекурренции",
+        "классификация, QA|QA",
+        "чат-боты",
+        "распознавание",
+    ],
     "practice": ["CIFAR-10", "тональност", "GPT-2", "ViT"],
-    "checklist": ["идею skip-connections", "разницу между Transformer, BERT и GPT", "обрабатывает картинки", "HuggingFace"],
+    "checklist": [
+        "идею skip-connections",
+        "разницу между Transformer, BERT и GPT",
+        "обрабатывает картинки",
+        "HuggingFace",
+    ],
     "homework": ["ResNet-18 на CIFAR-10", "Сравните BERT и GPT", "собак"],
     "faq": ["Почему ResNet так важен", "В чём магия трансформеров", "Почему ViT работает только при больших данных"],
     "next": ["Модуль 6", "Модуль 7", "задача → архитектура", "итоговый проект"],
