@@ -116,8 +116,12 @@ def colours(page: Page) -> list[tuple[str, str]]:
     ]
 
 
-def test_theme_switch_repaints_page_drawings_and_plots(page: Page, site: Path, documents: dict[str, BeautifulSoup]) -> None:
-    name = next(name for name, tree in documents.items() if tree.select_one("figure.drawing") and tree.select_one("figure.plot"))
+def test_theme_switch_repaints_page_drawings_and_plots(
+    page: Page, site: Path, documents: dict[str, BeautifulSoup]
+) -> None:
+    name = next(
+        name for name, tree in documents.items() if tree.select_one("figure.drawing") and tree.select_one("figure.plot")
+    )
     page.goto((site / name).as_uri())
     light = colours(page)
     assert len({selector for selector, _ in light}) >= 5, f"на странице {name} почти нет красок темы"
