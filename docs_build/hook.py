@@ -49,7 +49,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
     Build.lock.acquire()
     try:
         Build.pages = {str(path): load_page(path) for path in find_pages()}
-        Build.labs = {str(labs.NOTEBOOKS / f"{path.stem}.ipynb"): load_lab(path) for path in find_labs()}
+        Build.labs = {lab.src_uri: lab for lab in map(load_lab, find_labs())}
         Build.errors = execute_stale([*Build.pages.values(), *(lab.page for lab in Build.labs.values())])
     except DocsError as error:
         raise PluginError(str(error)) from None
@@ -89,13 +89,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(
             File.generated(config, render.PLOTS + path.name, abs_src_path=str(path), inclusion=InclusionLevel.INCLUDED)
         )
-    for notebook, lab in Build.labs.items():
+    for uri, lab in Build.labs.items():
         source = files.get_file_from_path(lab.page.path.relative_to(DOCS).as_posix())
         if source:
             files.remove(source)
-        text = labs.notebook_with_outputs(lab, records.read_record(lab.page.name))
-        records.write_atomically(Path(notebook), text)
-        files.append(File.generated(config, f"labs/{Path(notebook).name}", abs_src_path=notebook))
+        notebook = labs.notebook_with_outputs(lab, records.read_record(lab.page.name))
+        records.write_atomically(labs.NOTEBOOKS / uri, notebook)
+        files.append(File(uri, str(labs.NOTEBOOKS), config.site_dir, config.use_directory_urls))
     return files
 
 
@@ -124,7 +124,7 @@ def note_for(page: Page) -> str:
 def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
     """Превращает формулы в MathML и вставляет рисунки в страницу."""
     find = figures.FigureFinder({render.PLOTS: FIGURES, "assets/figures/": DOCS / "assets" / "figures"})
-    lab = Build.labs.get(str(page.file.abs_src_path))
+    lab = Build.labs.get(page.file.src_uri)
     try:
         if lab:
             html = lab_content(html, lab, page, config, files)
@@ -143,7 +143,7 @@ def lab_content(html: str, lab: Lab, page: SitePage, config: MkDocsConfig, files
         source.markdown = render.insert_note(source.markdown, note)
     # page.render у тетрадей подменяет mkdocs-jupyter; у новой страницы он обычный.
     source.render(config, files)
-    page.toc, page.title = source.toc, source.title
+    page.toc, page.title, page.file.page = source.toc, source.title, page
     return labs.tidy(html, lab, (source.content or "").split("<hr data-cell>"))
 
 
