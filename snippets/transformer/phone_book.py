@@ -74,13 +74,13 @@ def train(make_reader, length, steps=300):
         right = model(names, digits).argmax(-1) == answer
     counts = F.one_hot(digits[:, :-1], N_DIGITS).sum(1)  # (B, 10)
     most_frequent = counts.max(-1).values / length  # забыть имена
-    return right.float().mean().item(), most_frequent.mean().item()
+    return model, right.float().mean().item(), most_frequent.mean().item()
 
 
 lengths = [2, 4, 8, 16]
 gru_accuracy = []
 for length in lengths:
-    share, baseline = train(GRUReader, length)
+    _, share, baseline = train(GRUReader, length)
     gru_accuracy.append(share)
     print(f"записей {length:2}: GRU {share:.0%}, "
           f"самая частая цифра {baseline:.0%}")
@@ -106,10 +106,12 @@ class AttentionReader(nn.Module):
         return self.attention(question, context=book)[:, 0]  # (B, D)
 
 
-attention_accuracy = [train(AttentionReader, length)[0] for length in lengths]
-attention_16 = attention_accuracy[-1]
-for length, share in zip(lengths, attention_accuracy, strict=True):
+attention_accuracy = []
+for length in lengths:
+    model, share, _ = train(AttentionReader, length)
+    attention_accuracy.append(share)
     print(f"записей {length:2}: внимание {share:.0%}")
+attention_16 = attention_accuracy[-1]
 
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.plot(lengths, attention_accuracy, "o-", label="внимание")
@@ -120,3 +122,17 @@ ax.set(xlabel="записей в справочнике", ylabel="доля ве�
 ax.legend()
 plt.show()
 # --8<-- [end:attention]
+
+
+# --8<-- [start:look]
+# docs: near 0.3
+names, digits, _ = phone_book(1, 4, torch.Generator().manual_seed(1))
+with torch.no_grad():
+    x = model.name(names) + model.digit(digits)  # (1, 5, D)
+    _, weights = model.reader.attention(
+        x[:, -1:], context=x[:, :-1], return_weights=True
+    )  # (B, H, T, S) = (1, 1, 1, 4)
+print("спрашивают:", PEOPLE[names[0, -1]])
+for name, weight in zip(names[0], weights.flatten(), strict=False):
+    print(f"{PEOPLE[name]:7} {weight:.2f}")
+# --8<-- [end:look]

@@ -21,7 +21,11 @@ plain = [one_hotness(width, 1) for width in widths]
 scaled = [one_hotness(width, width**-0.5) for width in widths]
 peak_plain, grad_plain = plain[3]
 peak_scaled, grad_scaled = scaled[3]
-print(f"d_k = 64, без деления: {peak_plain:.2f}, с делением: {peak_scaled:.2f}")
+for width, (peak, slope), (peak_s, slope_s) in zip(
+    widths, plain, scaled, strict=True
+):
+    print(f"d_k = {width:4}: вес {peak:.2f} и {peak_s:.2f}, "
+          f"производная {slope:.2f} и {slope_s:.2f}")
 
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.semilogx(widths, [peak for peak, _ in plain], "o-", label="без деления")
