@@ -12,7 +12,8 @@ reference = nn.LayerNorm(4, elementwise_affine=False)
 try:
     torch.testing.assert_close(layer_norm(token), reference(token))
 except AssertionError:
-    print(f"наша: {layer_norm(token)[0]:.2f}, PyTorch: {reference(token)[0]:.2f}")
+    print(f"наша: {layer_norm(token)[0]:.2f}, "
+          f"PyTorch: {reference(token)[0]:.2f}")
 # --8<-- [end:wrong]
 
 

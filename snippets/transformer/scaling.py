@@ -1,5 +1,5 @@
 # docs: near 0.05
-# docs: quote peak_plain peak_scaled grad_plain grad_scaled
+# docs: quote peak_plain peak_scaled
 # docs: alt Наибольший вес внимания против ширины ключа: без деления растёт почти до единицы, с делением держится около трети
 import matplotlib.pyplot as plt
 import torch
@@ -19,8 +19,7 @@ def one_hotness(width, scale):
 widths = [1, 4, 16, 64, 256, 1024]
 plain = [one_hotness(width, 1) for width in widths]
 scaled = [one_hotness(width, width**-0.5) for width in widths]
-peak_plain, grad_plain = plain[3]
-peak_scaled, grad_scaled = scaled[3]
+peak_plain, peak_scaled = plain[3][0], scaled[3][0]
 for width, (peak, slope), (peak_s, slope_s) in zip(
     widths, plain, scaled, strict=True
 ):
@@ -29,7 +28,7 @@ for width, (peak, slope), (peak_s, slope_s) in zip(
 
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.semilogx(widths, [peak for peak, _ in plain], "o-", label="без деления")
-ax.semilogx(widths, [peak for peak, _ in scaled], "s-", label="с делением на √d_k")
+ax.semilogx(widths, [peak for peak, _ in scaled], "s-", label="с делением")
 ax.set(xlabel="ширина ключа d_k", ylabel="наибольший вес из 10", ylim=(0, 1))
 ax.set_xticks(widths, [str(width) for width in widths])
 ax.legend()
