@@ -54,7 +54,8 @@ def copy_into(block, reference):
              "linear2": block.mlp.down, "norm1": block.norm_1,
              "norm2": block.norm_2}
     for name, part in pairs.items():
-        weights[f"{name}.weight"], weights[f"{name}.bias"] = part.weight, part.bias
+        weights[f"{name}.weight"] = part.weight
+        weights[f"{name}.bias"] = part.bias
     reference.load_state_dict(weights)
 
 
@@ -70,7 +71,7 @@ for Block, norm_first in [(PostNormBlock, False), (PreNormBlock, True)]:
     copy_into(block, reference)
     ours, theirs = block(x), reference(x)
     same = torch.allclose(ours, theirs, rtol=1e-9, atol=1e-9)
-    print(f"{Block.__name__:13} совпал с nn.TransformerEncoderLayer: {same}")
+    print(f"{Block.__name__:13} совпал с PyTorch: {same}")
 # --8<-- [end:parity]
 
 
@@ -112,8 +113,8 @@ post, pre = (
     for Block in (PostNormBlock, PreNormBlock)
 )
 last_ratio = (post[-1] / pre[-1]).item()
-print(f"последний блок: post-norm {post[-1]:.2f}, pre-norm {pre[-1]:.2f}, "
-      f"отношение {last_ratio:.1f}")
+print(f"post-norm, последний блок: {post[-1]:.2f}")
+print(f"pre-norm,  последний блок: {pre[-1]:.2f}")
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.plot(range(1, 25), post, "o-", ms=4, label="post-norm")
 ax.plot(range(1, 25), pre, "s-", ms=4, label="pre-norm")

@@ -73,7 +73,7 @@ def train(make_reader, length, steps=300):
         names, digits, answer = phone_book(2000, length, generator)
         right = model(names, digits).argmax(-1) == answer
     counts = F.one_hot(digits[:, :-1], N_DIGITS).sum(1)  # (B, 10)
-    most_frequent = counts.max(-1).values / length  # забыть имена
+    most_frequent = counts.max(-1).values / length  # советчик
     return model, right.float().mean().item(), most_frequent.mean().item()
 
 
@@ -82,8 +82,7 @@ gru_accuracy = []
 for length in lengths:
     _, share, baseline = train(GRUReader, length)
     gru_accuracy.append(share)
-    print(f"записей {length:2}: GRU {share:.0%}, "
-          f"самая частая цифра {baseline:.0%}")
+    print(f"записей {length:2}: GRU {share:.0%}, советчик {baseline:.0%}")
 gru_2, gru_16 = gru_accuracy[0], gru_accuracy[-1]
 # --8<-- [end:rnn]
 

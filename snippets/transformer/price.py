@@ -19,8 +19,8 @@ def flops(T, D):
 for T, D in [(128, 768), (1024, 768), (4608, 768), (1024, 512)]:
     formula = 24 * T * D**2 + 4 * T**2 * D
     share = 4 * T**2 * D / formula
-    print(f"T = {T:4}, D = {D}: формула верна: {flops(T, D) == formula}, "
-          f"квадратичная часть {share:.0%}")
+    print(f"T = {T:4}, D = {D}: {flops(T, D) == formula}, "
+          f"доля T² {share:.0%}")
 # --8<-- [end:count]
 
 

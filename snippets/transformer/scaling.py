@@ -23,8 +23,8 @@ peak_plain, peak_scaled = plain[3][0], scaled[3][0]
 for width, (peak, slope), (peak_s, slope_s) in zip(
     widths, plain, scaled, strict=True
 ):
-    print(f"d_k = {width:4}: вес {peak:.2f} и {peak_s:.2f}, "
-          f"производная {slope:.2f} и {slope_s:.2f}")
+    print(f"d_k = {width:4}: {peak:.2f} и {peak_s:.2f}, "
+          f"p(1 − p) {slope:.2f} и {slope_s:.2f}")
 
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.semilogx(widths, [peak for peak, _ in plain], "o-", label="без деления")
