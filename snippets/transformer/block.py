@@ -29,6 +29,8 @@ class PostNormBlock(nn.Module):
     def forward(self, x, mask=None):
         x = self.norm_1(x + self.attention(x, mask=mask))
         return self.norm_2(x + self.mlp(x))
+
+
 # --8<-- [end:pieces]
 
 
@@ -39,6 +41,8 @@ class PreNormBlock(PostNormBlock):
     def forward(self, x, mask=None):
         x = x + self.attention(self.norm_1(x), mask=mask)
         return x + self.mlp(self.norm_2(x))
+
+
 # --8<-- [end:pre]
 
 
@@ -48,11 +52,16 @@ def copy_into(block, reference):
     a = block.attention
     three = (a.query, a.key, a.value)  # у PyTorch они сложены в стопку
     weights = reference.state_dict()
-    weights["self_attn.in_proj_weight"] = torch.cat([p.weight for p in three])
-    weights["self_attn.in_proj_bias"] = torch.cat([p.bias for p in three])
-    pairs = {"self_attn.out_proj": a.output, "linear1": block.mlp.up,
-             "linear2": block.mlp.down, "norm1": block.norm_1,
-             "norm2": block.norm_2}
+    for kind in ("weight", "bias"):
+        stack = torch.cat([getattr(part, kind) for part in three])
+        weights[f"self_attn.in_proj_{kind}"] = stack
+    pairs = {
+        "self_attn.out_proj": a.output,
+        "linear1": block.mlp.up,
+        "linear2": block.mlp.down,
+        "norm1": block.norm_1,
+        "norm2": block.norm_2,
+    }
     for name, part in pairs.items():
         weights[f"{name}.weight"] = part.weight
         weights[f"{name}.bias"] = part.bias
@@ -100,7 +109,8 @@ def gradient_norms(Block, seed, depth=24):
     for p in stack.parameters():
         if p.dim() == 2:
             nn.init.xavier_uniform_(p)
-    final_norm = nn.LayerNorm(64) if Block is PreNormBlock else nn.Identity()
+    is_pre = Block is PreNormBlock
+    final_norm = nn.LayerNorm(64) if is_pre else nn.Identity()
     head = nn.Linear(64, 100)
     logits = head(final_norm(stack(torch.randn(8, 16, 64))))  # (B, T, 100)
     target = torch.randint(100, (8 * 16,))
@@ -118,8 +128,7 @@ print(f"pre-norm,  последний блок: {pre[-1]:.2f}")
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.plot(range(1, 25), post, "o-", ms=4, label="post-norm")
 ax.plot(range(1, 25), pre, "s-", ms=4, label="pre-norm")
-ax.set(xlabel="номер блока", ylabel="норма градиента MLP",
-       ylim=(0, None))
+ax.set(xlabel="номер блока", ylabel="норма градиента MLP", ylim=(0, None))
 ax.legend()
 plt.show()
 # --8<-- [end:gradients]

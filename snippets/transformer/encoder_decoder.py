@@ -11,8 +11,11 @@ class DecoderBlock(nn.Module):
         super().__init__()
         self.self_attention = MultiHeadAttention(d_model, n_heads)
         self.cross_attention = MultiHeadAttention(d_model, n_heads)
-        self.mlp = nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.GELU(),
-                                 nn.Linear(4 * d_model, d_model))
+        self.mlp = nn.Sequential(
+            nn.Linear(d_model, 4 * d_model),
+            nn.GELU(),
+            nn.Linear(4 * d_model, d_model),
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
 
     def forward(self, x, memory):
@@ -20,6 +23,8 @@ class DecoderBlock(nn.Module):
         x = x + self.self_attention(self.norms[0](x), mask=mask)
         x = x + self.cross_attention(self.norms[1](x), memory)
         return x + self.mlp(self.norms[2](x))
+
+
 # --8<-- [end:decoder]
 
 

@@ -16,9 +16,10 @@ weights = (q @ k.mT / K**0.5).softmax(dim=-1)  # (B, H, T, T)
 heads = weights @ v  # (B, H, T, K)
 joined = heads.transpose(1, 2).reshape(B, T, D)  # головы снова рядом
 output = layer.output(joined)  # последняя проекция их смешивает
-for name, tensor in [("q", q), ("weights", weights), ("heads", heads),
-                     ("joined", joined), ("output", output)]:
-    print(f"{name:8}", tuple(tensor.shape))
+print("q      ", tuple(q.shape))
+print("weights", tuple(weights.shape))
+print("heads  ", tuple(heads.shape))
+print("joined ", tuple(joined.shape))
 # --8<-- [end:shapes]
 
 
@@ -31,6 +32,6 @@ print("форма та же:", mixed.shape == q.shape)
 print("числа те же:", torch.equal(mixed, q))
 
 for n_heads in (1, 2, 4, 8):
-    parameters = MultiHeadAttention(D, n_heads).parameters()
-    print(f"голов {n_heads}: параметров", sum(p.numel() for p in parameters))
+    parts = MultiHeadAttention(D, n_heads).parameters()
+    print(f"голов {n_heads}: параметров", sum(p.numel() for p in parts))
 # --8<-- [end:agree]

@@ -12,20 +12,20 @@ reference = nn.LayerNorm(4, elementwise_affine=False)
 try:
     torch.testing.assert_close(layer_norm(token), reference(token))
 except AssertionError:
-    print(f"наша: {layer_norm(token)[0]:.2f}, "
-          f"PyTorch: {reference(token)[0]:.2f}")
+    ours, theirs = layer_norm(token), reference(token)
+    print(f"наша: {ours[0]:.2f}, PyTorch: {theirs[0]:.2f}")
 # --8<-- [end:wrong]
 
 
 # --8<-- [start:right]
 def layer_norm(x, eps=1e-5):
     mean = x.mean(-1, keepdim=True)
-    variance = x.var(-1, keepdim=True, correction=0)  # делим на D, не на D − 1
+    variance = x.var(-1, keepdim=True, correction=0)  # делим на D
     return (x - mean) / (variance + eps).sqrt()  # eps под корнем
 
 
 for x in (token, token / 1000):
     torch.testing.assert_close(layer_norm(x), reference(x))
-    print(f"вход {x[0]:g}: наша {layer_norm(x)[0]:.2f}, "
-          f"PyTorch {reference(x)[0]:.2f}")
+    ours, theirs = layer_norm(x)[0], reference(x)[0]
+    print(f"вход {x[0]:g}: наша {ours:.2f}, PyTorch {theirs:.2f}")
 # --8<-- [end:right]

@@ -55,7 +55,9 @@ except AssertionError as error:
 
 # --8<-- [start:fully_masked_fixed]
 ours, our_weights = attention(q[:2], k, v, closed)
-fused = F.scaled_dot_product_attention(q[None, :2], k[None], v[None], closed)
+fused = F.scaled_dot_product_attention(
+    q[None, :2], k[None], v[None], closed
+)
 print("modern_nets:", our_weights[1], ours[1])
 print("PyTorch:    ", fused[0, 1])
 # --8<-- [end:fully_masked_fixed]

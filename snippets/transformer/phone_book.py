@@ -14,7 +14,7 @@ N_DIGITS, UNKNOWN = 10, 10  # цифры 0…9 и особый номер для
 def phone_book(batch, length, generator):
     """Записи «имя — цифра», последним токеном — вопрос «имя — ?»."""
     order = torch.rand(batch, len(PEOPLE), generator=generator)
-    names = order.argsort(-1)[:, :length]  # имена в справочнике не повторяются
+    names = order.argsort(-1)[:, :length]  # имена не повторяются
     digits = torch.randint(N_DIGITS, (batch, length), generator=generator)
     asked = torch.randint(length, (batch, 1), generator=generator)
     answer = digits.gather(1, asked)[:, 0]
@@ -116,8 +116,12 @@ fig, ax = plt.subplots(figsize=(5, 3))
 ax.plot(lengths, attention_accuracy, "o-", label="внимание")
 ax.plot(lengths, gru_accuracy, "s-", label="GRU")
 ax.axhline(1 / N_DIGITS, color="gray", ls=":", label="цифра наугад")
-ax.set(xlabel="записей в справочнике", ylabel="доля верных ответов",
-       xticks=lengths, ylim=(0, 1.05))
+ax.set(
+    xlabel="записей в справочнике",
+    ylabel="доля верных ответов",
+    xticks=lengths,
+    ylim=(0, 1.05),
+)
 ax.legend()
 plt.show()
 # --8<-- [end:attention]

@@ -19,8 +19,9 @@ def flops(T, D):
 for T, D in [(128, 768), (1024, 768), (4608, 768), (1024, 512)]:
     formula = 24 * T * D**2 + 4 * T**2 * D
     share = 4 * T**2 * D / formula
-    print(f"T = {T:4}, D = {D}: {flops(T, D) == formula}, "
-          f"доля T² {share:.0%}")
+    print(
+        f"T = {T:4}, D = {D}: {flops(T, D) == formula}, доля T² {share:.0%}"
+    )
 # --8<-- [end:count]
 
 
@@ -50,10 +51,13 @@ with torch.no_grad():
         x = torch.randn(1, T, D)
         q = x.view(1, T, 2, 64).transpose(1, 2)  # (B, H, T, K)
         attention_ms.append(
-            milliseconds(lambda q=q: (q @ q.mT / 8).softmax(-1) @ q))
+            milliseconds(lambda q=q: (q @ q.mT / 8).softmax(-1) @ q)
+        )
         mlp_ms.append(milliseconds(lambda x=x: down(F.gelu(up(x)))))
-        print(f"T = {T:4}: внимание {attention_ms[-1]:.3g} мс, "
-              f"MLP {mlp_ms[-1]:.3g} мс")
+        print(
+            f"T = {T:4}: внимание {attention_ms[-1]:.3g} мс, "
+            f"MLP {mlp_ms[-1]:.3g} мс"
+        )
 
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.loglog(lengths, attention_ms, "o-", label="внимание без проекций")

@@ -23,13 +23,17 @@ peak_plain, peak_scaled = plain[3][0], scaled[3][0]
 for width, (peak, slope), (peak_s, slope_s) in zip(
     widths, plain, scaled, strict=True
 ):
-    print(f"d_k = {width:4}: {peak:.2f} и {peak_s:.2f}, "
-          f"p(1 − p) {slope:.2f} и {slope_s:.2f}")
+    print(
+        f"d_k = {width:4}: {peak:.2f} и {peak_s:.2f}, "
+        f"p(1 − p) {slope:.2f} и {slope_s:.2f}"
+    )
 
 fig, ax = plt.subplots(figsize=(5, 3))
 ax.semilogx(widths, [peak for peak, _ in plain], "o-", label="без деления")
 ax.semilogx(widths, [peak for peak, _ in scaled], "s-", label="с делением")
-ax.set(xlabel="ширина ключа d_k", ylabel="наибольший вес из 10", ylim=(0, 1))
+ax.set(
+    xlabel="ширина ключа d_k", ylabel="наибольший вес из 10", ylim=(0, 1)
+)
 ax.set_xticks(widths, [str(width) for width in widths])
 ax.legend()
 plt.show()
