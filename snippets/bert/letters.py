@@ -151,7 +151,7 @@ plt.show()
 
 
 # --8<-- [start:ask]
-# docs: near 0.5
+# docs: near 0.6
 @torch.no_grad()
 def chance(net, word, place):
     """Вероятность, которую сеть даёт настоящей букве на закрытом месте."""
@@ -159,8 +159,8 @@ def chance(net, word, place):
     return net(hidden)[0, place].softmax(-1)[ord(word[place]) - 96].item()
 
 
-for word, place in ("house", 1), ("market", 4), ("quiet", 1), ("winter", 4):  # и своё
-    print(f"{word[:place]}_{word[place + 1:]:6s} буква {word[place]}: "
+for word, place in ("walking", 4), ("winter", 4), ("children", 1), ("looked", 5):
+    print(f"{word[:place]}_{word[place + 1:]}, буква {word[place]}: "
           f"обе стороны {chance(two_sided, word, place):.2f}, "
           f"только слева {chance(left_only, word, place):.2f}")
 # --8<-- [end:ask]
