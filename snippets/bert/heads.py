@@ -9,8 +9,8 @@ from transformers import (
 )
 
 with torch.device("meta"):
-    models = {
-        "тональность, 2 класса": BertForSequenceClassification(BertConfig(num_labels=2)),
+    nets = {
+        "тональность": BertForSequenceClassification(BertConfig(num_labels=2)),
         "NER, 9 меток": BertForTokenClassification(BertConfig(num_labels=9)),
         "ответ в тексте": BertForQuestionAnswering(BertConfig()),
     }
@@ -20,9 +20,10 @@ def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
-for name, net in models.items():
+for name, net in nets.items():
     head = net.qa_outputs if hasattr(net, "qa_outputs") else net.classifier
-    print(f"{name:22s} {head.in_features} → {head.out_features}, параметров {count(head)}")
+    shape = f"{head.in_features} → {head.out_features}"
+    print(f"{name:15s}{shape}, параметров {count(head)}")
     head_share = count(head) / count(net)
 print(f"доля головы в последней модели: {head_share:.4%}")
 # --8<-- [end:sizes]
@@ -30,53 +31,53 @@ print(f"доля головы в последней модели: {head_share:.4
 # --8<-- [start:phrases]
 phrases = {
     "спорт": """
-        The striker scored twice in the final.   | Нападающий дважды забил в финале.
-        Our team lost after extra time.          | Мы проиграли в дополнительное время.
-        She broke the long jump record.          | Она побила рекорд в прыжках в длину.
-        The referee showed him a red card.       | Судья показал ему красную карточку.
-        He trains at the pool every morning.     | По утрам он тренируется в бассейне.
-        The coach changed the goalkeeper.        | Тренер заменил вратаря.
-        They won the cup for the third time.     | Они выиграли кубок в третий раз.
-        The marathon starts at nine.             | Марафон стартует в девять.
-        The boxer defended his title.            | Боксёр защитил титул.
-        Her serve was too fast to return.        | Её подачу было не отбить.""",
+    The striker scored twice in the final.   | Нападающий дважды забил в финале.
+    Our team lost after extra time.          | Мы проиграли в дополнительное время.
+    She broke the long jump record.          | Она побила рекорд в прыжках в длину.
+    The referee showed him a red card.       | Судья показал ему красную карточку.
+    He trains at the pool every morning.     | По утрам он тренируется в бассейне.
+    The coach changed the goalkeeper.        | Тренер заменил вратаря.
+    They won the cup for the third time.     | Они выиграли кубок в третий раз.
+    The marathon starts at nine.             | Марафон стартует в девять.
+    The boxer defended his title.            | Боксёр защитил титул.
+    Her serve was too fast to return.        | Её подачу было не отбить.""",
     "еда": """
-        Add a pinch of salt to the soup.         | Добавьте в суп щепотку соли.
-        The bread is still warm.                 | Хлеб ещё тёплый.
-        He fried two eggs for breakfast.         | На завтрак он пожарил два яйца.
-        This cheese goes well with pears.        | Этот сыр хорош с грушами.
-        Peel the potatoes and cut them in half.  | Почистите картофель и разрежьте.
-        The waiter brought us the menu.          | Официант принёс меню.
-        I prefer green tea without sugar.        | Я люблю зелёный чай без сахара.
-        The cake needs forty minutes to bake.    | Пирогу печься сорок минут.
-        She poured honey over the pancakes.      | Она полила блины мёдом.
-        We were hungry and ordered pizza.        | Мы проголодались и взяли пиццу.""",
+    Add a pinch of salt to the soup.         | Добавьте в суп щепотку соли.
+    The bread is still warm.                 | Хлеб ещё тёплый.
+    He fried two eggs for breakfast.         | На завтрак он пожарил два яйца.
+    This cheese goes well with pears.        | Этот сыр хорош с грушами.
+    Peel the potatoes and cut them in half.  | Почистите картофель и разрежьте.
+    The waiter brought us the menu.          | Официант принёс меню.
+    I prefer green tea without sugar.        | Я люблю зелёный чай без сахара.
+    The cake needs forty minutes to bake.    | Пирогу печься сорок минут.
+    She poured honey over the pancakes.      | Она полила блины мёдом.
+    We were hungry and ordered pizza.        | Мы проголодались и взяли пиццу.""",
     "погода": """
-        It has been raining since yesterday.     | Дождь идёт со вчерашнего дня.
-        A cold wind is blowing from the north.   | С севера дует холодный ветер.
-        The sky cleared by noon.                 | К полудню небо прояснилось.
-        Snow covered the city overnight.         | За ночь город занесло снегом.
-        Tomorrow will be hot and dry.            | Завтра будет жарко и сухо.
-        The storm tore down several trees.       | Буря повалила несколько деревьев.
-        Thick fog hides the road.                | Густой туман скрывает дорогу.
-        We heard thunder far away.               | Вдалеке гремел гром.
-        The temperature fell below zero.         | Похолодало ниже нуля.
-        The sun came out after the shower.       | После ливня вышло солнце.""",
+    It has been raining since yesterday.     | Дождь идёт со вчерашнего дня.
+    A cold wind is blowing from the north.   | С севера дует холодный ветер.
+    The sky cleared by noon.                 | К полудню небо прояснилось.
+    Snow covered the city overnight.         | За ночь город занесло снегом.
+    Tomorrow will be hot and dry.            | Завтра будет жарко и сухо.
+    The storm tore down several trees.       | Буря повалила несколько деревьев.
+    Thick fog hides the road.                | Густой туман скрывает дорогу.
+    We heard thunder far away.               | Вдалеке гремел гром.
+    The temperature fell below zero.         | Похолодало ниже нуля.
+    The sun came out after the shower.       | После ливня вышло солнце.""",
     "деньги": """
-        The bank refused to give us a loan.      | Банк отказал нам в кредите.
-        Prices went up again this year.          | Цены в этом году снова выросли.
-        He pays his rent by card.                | Он платит за жильё картой.
-        The company doubled its profit.          | Компания удвоила прибыль.
-        She saves a tenth of her salary.         | Она откладывает десятину зарплаты.
-        The shop offers a discount today.        | Сегодня в магазине скидка.
-        Investors are selling their shares.      | Инвесторы распродают акции.
-        Taxes are due at the end of the month.   | Налоги платят к концу месяца.
-        I changed dollars at the airport.        | Я обменял доллары в аэропорту.
-        The new law limits interest rates.       | Закон ограничил ставки по кредитам.""",
+    The bank refused to give us a loan.      | Банк отказал нам в кредите.
+    Prices went up again this year.          | Цены в этом году снова выросли.
+    He pays his rent by card.                | Он платит за жильё картой.
+    The company doubled its profit.          | Компания удвоила прибыль.
+    She saves a tenth of her salary.         | Она откладывает десятину зарплаты.
+    The shop offers a discount today.        | Сегодня в магазине скидка.
+    Investors are selling their shares.      | Инвесторы распродают акции.
+    Taxes are due at the end of the month.   | Налоги платят к концу месяца.
+    I changed dollars at the airport.        | Я обменял доллары в аэропорту.
+    The new law limits interest rates.       | Закон ограничил ставки.""",
 }
-english = [[line.split("|")[0].strip() for line in block.strip().splitlines()]
-           for block in phrases.values()]
-print({topic: len(lines) for topic, lines in zip(phrases, english)})
+lines = "".join(phrases.values()).strip().splitlines()
+english = [line.split("|")[0].strip() for line in lines]
+print("тем:", len(phrases), "фраз:", len(english))
 # --8<-- [end:phrases]
 
 # --8<-- [start:features]
@@ -87,14 +88,13 @@ from transformers import BertModel, BertTokenizer
 tokenizer = BertTokenizer.from_pretrained(MODEL_DIR)
 model = BertModel.from_pretrained(MODEL_DIR)
 
-batch = tokenizer([text for lines in english for text in lines],
-                  padding=True, return_tensors="pt")
+batch = tokenizer(english, padding=True, return_tensors="pt")
 real = batch.attention_mask[..., None]  # (40, T, 1)
 with torch.no_grad():
     static = model.embeddings.word_embeddings(batch.input_ids)
     contextual = model(**batch).last_hidden_state
 bag = torch.zeros(40, len(tokenizer)).scatter(1, batch.input_ids, 1.0)
-used = bag[:, 1000:].sum(0) > 0  # только встретившиеся слова, без служебных токенов
+used = bag[:, 1000:].sum(0) > 0  # встретившиеся слова без служебных токенов
 
 features = {
     "BERT, среднее по токенам": (contextual * real).sum(1) / real.sum(1),
@@ -117,7 +117,7 @@ topic = np.arange(4).repeat(10)  # 0000000000 1111111111 …
 
 
 def accuracy(x, n_labelled, n_splits=20):
-    """Средняя доля верных: учимся на n_labelled фразах каждой темы, проверяем на прочих."""
+    """Средняя доля верных: учимся на n_labelled фразах темы, проверяем на прочих."""
     rng = np.random.default_rng(0)  # одни и те же разбиения для всех признаков
     x, scores = normalize(x.numpy()), []
     for _ in range(n_splits):

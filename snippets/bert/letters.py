@@ -10,14 +10,16 @@ PAD, MASK, LONGEST = 0, 27, 8  # буквы a–z — номера 1–26
 
 
 def encode(words):
-    rows = [[ord(letter) - 96 if letter.isalpha() else MASK for letter in word]
-            + [PAD] * (LONGEST - len(word)) for word in words]
-    return torch.tensor(rows)  # (B, 8)
+    rows = torch.full((len(words), LONGEST), PAD)  # (B, 8)
+    for row, word in zip(rows, words, strict=True):
+        numbers = [MASK if c == "_" else ord(c) - 96 for c in word]
+        row[: len(word)] = torch.tensor(numbers)
+    return rows
 
 
 vocabulary = (MODEL_DIR / "vocab.txt").read_text(encoding="utf-8").split()
-words = [w for w in vocabulary if w.isascii() and w.isalpha() and w.islower()
-         and 4 <= len(w) <= LONGEST]
+whole = [w for w in vocabulary if w.isascii() and w.isalpha() and w.islower()]
+words = [w for w in whole if 4 <= len(w) <= LONGEST]
 torch.manual_seed(0)
 spelled = encode(words)[torch.randperm(len(words))]
 test, train = spelled[:2000], spelled[2000:]
@@ -35,11 +37,15 @@ class Reader(nn.Module):
         self.two_sided = two_sided
         self.letter = nn.Embedding(28, width)
         self.place = nn.Embedding(LONGEST, width)
-        self.attend = nn.ModuleList(MultiHeadAttention(width, 4) for _ in range(n_layers))
-        self.think = nn.ModuleList(nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(),
-            nn.Linear(2 * width, width)) for _ in range(n_layers))
-        self.norm = nn.ModuleList(nn.LayerNorm(width) for _ in range(n_layers))
+        self.attend = nn.ModuleList()
+        self.think = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for _ in range(n_layers):
+            wide, narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+            mlp = nn.Sequential(nn.LayerNorm(width), wide, nn.GELU(), narrow)
+            self.norms.append(nn.LayerNorm(width))
+            self.attend.append(MultiHeadAttention(width, n_heads=4))
+            self.think.append(mlp)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 28))
 
     def forward(self, x):  # (B, 8) → (B, 8, 28)
@@ -47,10 +53,13 @@ class Reader(nn.Module):
         if not self.two_sided:
             mask = mask & causal_mask(x.shape[1])  # единственное отличие
         h = self.letter(x) + self.place.weight
-        for norm, attend, think in zip(self.norm, self.attend, self.think):
+        layers = zip(self.norms, self.attend, self.think, strict=True)
+        for norm, attend, think in layers:
             h = h + attend(norm(h), mask=mask)
             h = h + think(h)
         return self.head(h)
+
+
 # --8<-- [end:net]
 
 
@@ -86,6 +95,8 @@ def accuracy(net, hide=True):
     row = torch.arange(len(test))
     guess = net(hidden if hide else test)[row, place].argmax(-1)
     return (guess == test[row, place]).float().mean().item()
+
+
 # --8<-- [end:learn]
 
 
@@ -126,16 +137,20 @@ lengths = (test != PAD).sum(1)
 @torch.no_grad()
 def accuracy_before(net, n_right):
     """Доля верных ответов, когда правее закрытой буквы ещё n_right букв."""
-    long_enough = test[lengths > n_right]
-    row, place = torch.arange(len(long_enough)), lengths[lengths > n_right] - 1 - n_right
-    hidden = long_enough.clone()
+    long_enough = lengths > n_right
+    answer = test[long_enough]
+    row, place = torch.arange(len(answer)), lengths[long_enough] - 1 - n_right
+    hidden = answer.clone()
     hidden[row, place] = MASK
-    return (net(hidden)[row, place].argmax(-1) == long_enough[row, place]).float().mean().item()
+    guess = net(hidden)[row, place].argmax(-1)
+    return (guess == answer[row, place]).float().mean().item()
 
 
 n_right = range(6)
-curves = {"видит обе стороны": [accuracy_before(two_sided, n) for n in n_right],
-          "видит только слева": [accuracy_before(left_only, n) for n in n_right]}
+curves = {
+    "видит обе стороны": [accuracy_before(two_sided, n) for n in n_right],
+    "видит только слева": [accuracy_before(left_only, n) for n in n_right],
+}
 both_last, *_, both_far = curves["видит обе стороны"]
 left_last, *_, left_far = curves["видит только слева"]
 
@@ -155,12 +170,14 @@ plt.show()
 @torch.no_grad()
 def chance(net, word, place):
     """Вероятность, которую сеть даёт настоящей букве на закрытом месте."""
-    hidden = encode([word[:place] + "_" + word[place + 1:]])
-    return net(hidden)[0, place].softmax(-1)[ord(word[place]) - 96].item()
+    hidden, answer = encode([word]), ord(word[place]) - 96
+    hidden[0, place] = MASK
+    return net(hidden)[0, place].softmax(-1)[answer].item()
 
 
 for word, place in ("walking", 4), ("winter", 4), ("children", 1), ("looked", 5):
-    print(f"{word[:place]}_{word[place + 1:]}, буква {word[place]}: "
-          f"обе стороны {chance(two_sided, word, place):.2f}, "
-          f"только слева {chance(left_only, word, place):.2f}")
+    shown = word[:place] + "_" + word[place + 1 :]
+    print(f"{shown:9s} p({word[place]}):", end=" ")
+    print(f"обе стороны {chance(two_sided, word, place):.2f},", end=" ")
+    print(f"только слева {chance(left_only, word, place):.2f}")
 # --8<-- [end:ask]

@@ -14,9 +14,13 @@ print(f"при равных шансах на 30 522 токена: ln 30 522 = {
 # docs: quote fresh_loss
 # docs: near 0.02
 torch.manual_seed(0)
-fresh = BertForMaskedLM(BertConfig(
-    hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512,
-))
+tiny = BertConfig(
+    hidden_size=128,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=512,
+)
+fresh = BertForMaskedLM(tiny)
 ids = torch.randint(1000, 30_000, (4, 32))
 fresh_loss = fresh(input_ids=ids, labels=ids).loss.item()
 print(f"потеря свежей BERT до первого шага: {fresh_loss:.2f}")
@@ -30,7 +34,7 @@ def mask_tokens(input_ids, vocab_size=30_522):
     n_chosen = round(0.15 * len(input_ids))
     n_random = n_kept = round(0.10 * n_chosen)
     chosen = torch.randperm(len(input_ids))[:n_chosen]  # места, о которых спросят
-    to_random, to_mask = chosen[:n_random], chosen[n_random + n_kept:]
+    to_random, to_mask = chosen[:n_random], chosen[n_random + n_kept :]
 
     labels = torch.full_like(input_ids, IGNORE)
     labels[chosen] = input_ids[chosen]  # ответы — только на выбранных местах

@@ -40,14 +40,16 @@ for word in "tokenization", "snowboarding", "electroencephalography", "слов�
 # --8<-- [start:russian]
 # docs: model словарь MiniLM — тот же, что у bert-base-uncased
 # docs: quote ru_tokens en_tokens
-for text in "чай", "мой ёж", "Привет, мир!", "нейронная сеть", "ვეფხი", "🙂":
+for text in "чай", "мой ёж", "Привет, мир!", "нейронная сеть", "🙂":
     print(text, "→", *tokenizer.tokenize(text))
 
 russian = "Нейронная сеть читает предложение в обе стороны сразу."
 english = "The neural network reads the sentence in both directions at once."
-ru_tokens, en_tokens = len(tokenizer.tokenize(russian)), len(tokenizer.tokenize(english))
+ru_tokens = len(tokenizer.tokenize(russian))
+en_tokens = len(tokenizer.tokenize(english))
 print(f"\nодно и то же: по-русски {ru_tokens} токенов, по-английски {en_tokens}")
-print("й и и — один и тот же номер:", tokenizer.encode("май") == tokenizer.encode("маи"))
+same_ids = tokenizer.encode("май") == tokenizer.encode("маи")
+print("«май» и «маи» неразличимы:", same_ids)
 # --8<-- [end:russian]
 
 
@@ -56,12 +58,13 @@ print("й и и — один и тот же номер:", tokenizer.encode("ма
 pairs = tokenizer(
     ["where is the cat", "who sleeps"],
     ["it sleeps on the sofa", "the cat"],
-    padding=True, return_tensors="pt",
+    padding=True,
+    return_tensors="pt",
 )
 for row in 0, 1:
     print("tokens        ", *tokenizer.convert_ids_to_tokens(pairs.input_ids[row]))
     print("token_type_ids", *pairs.token_type_ids[row].tolist())
-    print("attention_mask", *pairs.attention_mask[row].tolist(), "\n")
+    print("attention_mask", *pairs.attention_mask[row].tolist())
 # --8<-- [end:pair]
 
 
@@ -74,13 +77,13 @@ weights = load_file(MODEL_DIR / "model.safetensors")
 
 
 def layer_norm(x, name):
-    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"],
-                        weights[f"{name}.bias"], eps=1e-12)
+    scale, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    return F.layer_norm(x, x.shape[-1:], scale, shift, eps=1e-12)
 
 
 def embed(input_ids, token_type_ids):  # (T,), (T,) → (T, 384)
     token = weights["embeddings.word_embeddings.weight"][input_ids]
-    place = weights["embeddings.position_embeddings.weight"][:len(input_ids)]
+    place = weights["embeddings.position_embeddings.weight"][: len(input_ids)]
     segment = weights["embeddings.token_type_embeddings.weight"][token_type_ids]
     return layer_norm(token + place + segment, "embeddings.LayerNorm")
 
@@ -88,7 +91,7 @@ def embed(input_ids, token_type_ids):  # (T,), (T,) → (T, 384)
 ids, types = pairs.input_ids[0], pairs.token_type_ids[0]
 by_hand = embed(ids, types)
 with torch.no_grad():
-    by_library = model.embeddings(input_ids=ids[None], token_type_ids=types[None])[0]
+    by_library = model.embeddings(ids[None], types[None])[0]
 print("форма:", tuple(by_hand.shape))
 print("совпадает с transformers:", torch.allclose(by_hand, by_library, atol=1e-5))
 # --8<-- [end:sum]
@@ -111,19 +114,22 @@ def bert(input_ids, token_type_ids, n_layers=6):
     x = embed(input_ids, token_type_ids)  # (T, D)
     for i in range(n_layers):
         layer = f"encoder.layer.{i}"
-        q, k, v = (split_heads(linear(x, f"{layer}.attention.self.{name}"))
-                   for name in ("query", "key", "value"))
+        q = split_heads(linear(x, f"{layer}.attention.self.query"))
+        k = split_heads(linear(x, f"{layer}.attention.self.key"))
+        v = split_heads(linear(x, f"{layer}.attention.self.value"))
         heads, _ = attention(q, k, v)  # маски нет: каждый токен видит всех
-        found = linear(heads.transpose(0, 1).flatten(1), f"{layer}.attention.output.dense")
+        joined = heads.transpose(0, 1).flatten(1)  # (H, T, K) → (T, D)
+        found = linear(joined, f"{layer}.attention.output.dense")
         x = layer_norm(x + found, f"{layer}.attention.output.LayerNorm")
-        thought = F.gelu(linear(x, f"{layer}.intermediate.dense"))
-        x = layer_norm(x + linear(thought, f"{layer}.output.dense"),
-                       f"{layer}.output.LayerNorm")
+        thought = F.gelu(linear(x, f"{layer}.intermediate.dense"))  # (T, 4D)
+        thought = linear(thought, f"{layer}.output.dense")
+        x = layer_norm(x + thought, f"{layer}.output.LayerNorm")
     return x
 
 
 with torch.no_grad():
-    by_library = model(input_ids=ids[None], token_type_ids=types[None]).last_hidden_state[0]
+    outputs = model(ids[None], token_type_ids=types[None])
+by_library = outputs.last_hidden_state[0]
 by_hand = bert(ids, types)
 print("форма:", tuple(by_hand.shape))
 print("совпадает с transformers:", torch.allclose(by_hand, by_library, atol=1e-4))
@@ -143,17 +149,17 @@ def count(module):
 
 
 n_total = count(base)
+n_tokens = count(base.embeddings.word_embeddings)  # 30 522 × 768
 parts = {
-    "таблица токенов 30 522 × 768": count(base.embeddings.word_embeddings),
-    "места 512 × 768 и сегменты 2 × 768": count(base.embeddings.position_embeddings)
-    + count(base.embeddings.token_type_embeddings) + count(base.embeddings.LayerNorm),
-    "12 слоёв энкодера": count(base.encoder),
-    "pooler (голова NSP над [CLS])": count(base.pooler),
+    "таблица токенов": n_tokens,
+    "места и сегменты": count(base.embeddings) - n_tokens,
+    "12 слоёв": count(base.encoder),
+    "pooler над [CLS]": count(base.pooler),
     "всего": n_total,
 }
-token_share = parts["таблица токенов 30 522 × 768"] / n_total
+token_share = n_tokens / n_total
 for name, n in parts.items():
-    print(f"{name:36s}{n:12,d} {n / n_total:6.1%}".replace(",", " "))
+    print(f"{name:17s}{n:12,d} {n / n_total:6.1%}".replace(",", " "))
 # --8<-- [end:sizes]
 
 
@@ -180,8 +186,9 @@ other = sense[:, None] != sense
 for n_layer in 0, 2, 4, 6:
     bank = F.normalize(outputs.hidden_states[n_layer][is_bank], dim=-1)  # (6, 384)
     similarity = bank @ bank.T
-    same_sense, other_sense = similarity[same].mean().item(), similarity[other].mean().item()
-    print(f"после слоя {n_layer}: тот же смысл {same_sense:.2f}, другой {other_sense:.2f}")
+    same_sense = similarity[same].mean().item()
+    other_sense = similarity[other].mean().item()
+    print(f"слой {n_layer}: тот же смысл {same_sense:.2f}, другой {other_sense:.2f}")
 # --8<-- [end:bank]
 
 
@@ -196,8 +203,9 @@ plt.imshow(similarity, cmap="Blues", vmin=0.6, vmax=1)
 for i in range(6):
     for j in range(6):
         value = similarity[i, j].item()
-        plt.text(j, i, f"{value:.2f}".replace(".", ","), ha="center", va="center",
-                 color="#ffffff" if value > 0.82 else "#111111")
+        color = "#ffffff" if value > 0.82 else "#111111"
+        label = f"{value:.2f}".replace(".", ",")
+        plt.text(j, i, label, ha="center", va="center", color=color)
 plt.xticks(range(6), labels, rotation=45, ha="right")
 plt.yticks(range(6), labels)
 plt.tight_layout()
@@ -209,10 +217,10 @@ plt.show()
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
 # docs: near 0.05
 # docs: quote without_mask
-alone = tokenizer("Fishermen stood along the bank.", return_tensors="pt")
+text = "Fishermen stood along the bank."
+alone = tokenizer(text, return_tensors="pt")
+padded = tokenizer(text, padding="max_length", max_length=24, return_tensors="pt")
 n_real = alone.input_ids.shape[1]
-padded = tokenizer("Fishermen stood along the bank.", padding="max_length",
-                   max_length=24, return_tensors="pt")
 with torch.no_grad():
     truth = model(**alone).last_hidden_state[0]
     masked = model(**padded).last_hidden_state[0, :n_real]
@@ -229,14 +237,17 @@ print(f"без маски ответ сдвинулся на {without_mask:.2f}"
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
 # docs: near 0.05
 # docs: quote cls_close cls_far mean_close mean_far
-left = ["I forgot my password.", "The cat sleeps on the sofa.", "Stocks fell on Monday.",
-        "He cooks dinner every evening.", "The train was two hours late."]
-right = ["My login does not work.", "A kitten naps on the couch.", "Share prices dropped.",
-         "Each night he prepares a meal.", "Our railway trip was delayed."]
+retellings = {
+    "I forgot my password.": "My login does not work.",
+    "The cat sleeps on the sofa.": "A kitten naps on the couch.",
+    "Stocks fell on Monday.": "Share prices dropped.",
+    "He cooks dinner every evening.": "Each night he prepares a meal.",
+    "The train was two hours late.": "Our railway trip was delayed.",
+}
 
 
 def encode_sentences(texts):
-    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    batch = tokenizer(list(texts), padding=True, return_tensors="pt")
     with torch.no_grad():
         hidden = model(**batch).last_hidden_state  # (B, T, D)
     real = batch.attention_mask[..., None]  # (B, T, 1): заполнители не в счёт
@@ -249,7 +260,8 @@ def close_and_far(a, b):
     return similarity[pairs].mean().item(), similarity[~pairs].mean().item()
 
 
-(cls_a, mean_a), (cls_b, mean_b) = encode_sentences(left), encode_sentences(right)
+cls_a, mean_a = encode_sentences(retellings)
+cls_b, mean_b = encode_sentences(retellings.values())
 cls_close, cls_far = close_and_far(cls_a, cls_b)
 mean_close, mean_far = close_and_far(mean_a, mean_b)
 print(f"[CLS]:    пересказ {cls_close:.2f}, чужое предложение {cls_far:.2f}")
@@ -267,8 +279,13 @@ except (RuntimeError, IndexError) as error:
     print(f"{type(error).__name__}: {error}\n")
 
 cut = tokenizer(long_text, truncation=True, max_length=512, return_tensors="pt")
-windows = tokenizer(long_text, truncation=True, max_length=512, stride=128,
-                    return_overflowing_tokens=True)
+windows = tokenizer(
+    long_text,
+    truncation=True,
+    max_length=512,
+    stride=128,
+    return_overflowing_tokens=True,
+)
 with torch.no_grad():
     print("обрезка:", tuple(model(**cut).last_hidden_state.shape))
 print("окна с перехлёстом 128:", [len(window) for window in windows.input_ids])
