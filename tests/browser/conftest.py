@@ -24,7 +24,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(ready).resolve()
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    build = subprocess.run(command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True)
+    build = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
+    )
     assert build.returncode == 0, f"Сайт не собрался:\n{build.stdout}\n{build.stderr}"
     return folder
 
@@ -81,7 +83,9 @@ def visit(browser: Browser, path: Path) -> Visit:
     context.on("request", lambda request: None if is_local(request.url) else foreign.append(request.url))
     context.on("requestfailed", lambda request: complaints.append(f"не загрузилось: {request.url}"))
     page = context.new_page()
-    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(path.as_uri())
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")

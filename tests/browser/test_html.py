@@ -114,7 +114,9 @@ def test_labels_are_russian(documents: Documents) -> None:
 
 
 def test_reference_speaks_russian(documents: Documents) -> None:
-    labels = re.compile(r"^(Parameters|Returns|Raises|Attributes|Name|Type|Description|Default|Bases|required)\b:?|Source code in")
+    labels = re.compile(
+        r"^(Parameters|Returns|Raises|Attributes|Name|Type|Description|Default|Bases|required)\b:?|Source code in"
+    )
     english = [
         f"{name}: {tag.get_text(strip=True)}"
         for name, tree in documents.items()

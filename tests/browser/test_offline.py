@@ -96,12 +96,15 @@ def search(page: Page, query: str) -> None:
 def colours(page: Page, selector: str, properties: tuple[str, ...] = ("fill", "stroke", "color")) -> list[list[str]]:
     """Вычисленные цвета всех элементов по образцу."""
     return page.locator(selector).evaluate_all(
-        "(elements, names) => elements.map(element => names.map(name => getComputedStyle(element)[name]))", list(properties)
+        "(elements, names) => elements.map(element => names.map(name => getComputedStyle(element)[name]))",
+        list(properties),
     )
 
 
 def test_theme_follows_the_system_and_its_switch(page: Page, site: Path, documents: dict[str, BeautifulSoup]) -> None:
-    name = next(name for name, tree in documents.items() if tree.select_one("figure.drawing") and tree.select_one("figure.plot"))
+    name = next(
+        name for name, tree in documents.items() if tree.select_one("figure.drawing") and tree.select_one("figure.plot")
+    )
     page.goto((site / name).as_uri())
     themed = "figure [class^=tint-], figure [class^=line-], figure [class^=ink-], figure.plot [style*='--plot-']"
     light, light_body = colours(page, themed), colours(page, "body", ("backgroundColor",))
