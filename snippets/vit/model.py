@@ -119,7 +119,7 @@ def train(model, x, y, steps=150, lr=0.01, augment=lambda images: images):
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
     model.train()
     for _ in range(steps):
-        batch = torch.randint(len(x), (64,))
+        batch = torch.randint(len(x), (48,))
         logits = model(augment(x[batch]))
         loss = nn.functional.cross_entropy(logits, y[batch])
         optimizer.zero_grad()
