@@ -1,0 +1,160 @@
+"""Конвейер как хук MkDocs: `hooks: [docs_build/hook.py]` в mkdocs.yml.
+
+Устаревшие страницы выполняются перед сборкой, если установлены библиотеки уроков; иначе страница
+показывает прежний вывод и говорит, что он устарел, а строгая сборка (`--strict`) не проходит.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from filelock import FileLock
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import event_priority, get_plugin_logger
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page as SitePage
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from docs_build import figures, labs, maths, records, render, runner  # noqa: E402
+from docs_build.labs import Lab, find_labs, load_lab  # noqa: E402
+from docs_build.pages import Page, find_pages, load_page  # noqa: E402
+from docs_build.project import CACHE, DOCS, FIGURES, DocsError, relative  # noqa: E402
+
+log = get_plugin_logger("страницы")
+
+EXECUTION_LIBRARIES = ("torch", "torchvision", "transformers", "sklearn", "matplotlib")
+
+
+class Build:
+    """Состояние одной сборки."""
+
+    command = "build"
+    pages: dict[str, Page] = {}
+    labs: dict[str, Lab] = {}
+    errors: dict[str, DocsError] = {}
+    lock = FileLock(CACHE / "build.lock")
+
+
+def on_startup(*, command: str, dirty: bool) -> None:
+    """Запоминает, сборка это или сервер."""
+    Build.command = command
+
+
+def on_pre_build(config: MkDocsConfig) -> None:
+    """Выполняет устаревшие страницы; вторая сборка в это время ждёт."""
+    CACHE.mkdir(exist_ok=True)
+    Build.lock.acquire()
+    try:
+        Build.pages = {str(path): load_page(path) for path in find_pages()}
+        Build.labs = {lab.src_uri: lab for lab in map(load_lab, find_labs())}
+        Build.errors = execute_stale([*Build.pages.values(), *(lab.page for lab in Build.labs.values())])
+    except DocsError as error:
+        raise PluginError(str(error)) from None
+    finally:
+        if Build.command == "serve":
+            Build.lock.release()
+
+
+def execute_stale(pages: Iterable[Page]) -> dict[str, DocsError]:
+    """Выполняет страницы, записи которых устарели; сервер ошибки показывает, сборка останавливается на них.
+
+    Raises:
+        DocsError: при сборке — все ошибки страниц одним сообщением.
+    """
+    stale = [page for page in pages if page.blocks and not is_fresh(page)]
+    missing = [name for name in EXECUTION_LIBRARIES if importlib.util.find_spec(name) is None]
+    if not stale or missing:
+        return {}
+    errors = runner.execute_pages(stale, lambda _, record, pictures: records.write_record(record, pictures), log.info)
+    if errors and Build.command != "serve":
+        raise DocsError("сборка остановлена", "\n".join(str(error) for error in errors))
+    for error in errors:
+        log.error(str(error))
+    names = {relative(page.path): page.name for page in stale}
+    return {names[error.place.split(":")[0]]: error for error in errors}
+
+
+def is_fresh(page: Page) -> bool:
+    """Верна ли запись страницы."""
+    return records.is_fresh(records.read_record(page.name), page.blocks)
+
+
+@event_priority(50)
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Добавляет рисунки из записей, а вместо файлов лабораторных — тетради с выводами."""
+    for path in sorted(FIGURES.glob("*.svg")):
+        files.append(
+            File.generated(config, render.PLOTS + path.name, abs_src_path=str(path), inclusion=InclusionLevel.INCLUDED)
+        )
+    for uri, lab in Build.labs.items():
+        source = files.get_file_from_path(lab.page.path.relative_to(DOCS).as_posix())
+        if source:
+            files.remove(source)
+        notebook = labs.notebook_with_outputs(lab, records.read_record(lab.page.name))
+        records.write_atomically(labs.NOTEBOOKS / uri, notebook)
+        files.append(File(uri, str(labs.NOTEBOOKS), config.site_dir, config.use_directory_urls))
+    return files
+
+
+def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
+    """Подставляет под блоки их выводы, а в текст — числа."""
+    source = Build.pages.get(str(page.file.abs_src_path))
+    if source is None:
+        return markdown
+    try:
+        return render.render_page(source, records.read_record(source.name), records.read_record, note=note_for(source))
+    except DocsError as error:
+        raise PluginError(str(error)) from None
+
+
+def note_for(page: Page) -> str:
+    """Предупреждение под заголовком: страница упала или её вывод устарел."""
+    if page.name in Build.errors:
+        text = str(Build.errors[page.name]).replace("\n", "\n    ")
+        return f'!!! failure "Блок не выполнился"\n    ```text\n    {text}\n    ```\n'
+    if page.blocks and not is_fresh(page):
+        log.warning(f"{relative(page.path)}: вывод устарел. Выполните страницу заново: make site.")
+        return render.STALE
+    return ""
+
+
+def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
+    """Превращает формулы в MathML и вставляет рисунки в страницу."""
+    find = figures.FigureFinder({render.PLOTS: FIGURES, "assets/figures/": DOCS / "assets" / "figures"})
+    lab = Build.labs.get(page.file.src_uri)
+    try:
+        if lab:
+            html = lab_content(html, lab, page, config, files)
+        return figures.inline(maths.convert(html, page.file.src_uri), find)
+    except DocsError as error:
+        raise PluginError(str(error)) from None
+
+
+def lab_content(html: str, lab: Lab, page: SitePage, config: MkDocsConfig, files: Files) -> str:
+    """Страница лабораторной: тексты ячеек показывает Markdown сайта, одно оглавление на все."""
+    separator = "\n\n<hr data-cell>\n\n"
+    source = SitePage(None, page.file, config)
+    source.markdown = separator.join(lab.markdown_cells)
+    note = note_for(lab.page)
+    if note:
+        source.markdown = render.insert_note(source.markdown, note)
+    # page.render у тетрадей подменяет mkdocs-jupyter; у новой страницы он обычный.
+    source.render(config, files)
+    page.toc, page.title, page.file.page = source.toc, source.title, page
+    return labs.tidy(html, lab, (source.content or "").split("<hr data-cell>"))
+
+
+@event_priority(-50)
+def on_post_build(config: MkDocsConfig) -> None:
+    """Сборка кончилась: следующая может начинать."""
+    if Build.lock.is_locked:
+        Build.lock.release()
+
+
+def on_build_error(error: Exception) -> None:
+    """И после ошибки — тоже."""
+    if Build.lock.is_locked:
+        Build.lock.release()

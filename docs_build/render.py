@@ -1,0 +1,145 @@
+"""Страница + запись → Markdown, в котором под блоками стоят их выводы, а в тексте — измеренные числа.
+
+Результат — обычный Markdown: его показывает и MkDocs, и любой другой генератор.
+"""
+
+import re
+from collections.abc import Callable
+
+from docs_build.compare import to_float
+from docs_build.pages import Block, Fence, Page, expand, scan_fences
+from docs_build.project import DocsError, relative
+from docs_build.records import Output, Record
+
+QUOTE = re.compile(r"\{\{\s*(?:(?P<page>[\w-]+)\.)?(?P<name>\w+)\s*(?::(?P<format>[^}]*?))?\s*\}\}")
+PLOTS = "assets/plots/"
+
+STALE = (
+    '!!! warning "Вывод на этой странице устарел"\n'
+    "    Код изменился после того, как его запускали в последний раз. Выполнить его заново: `make site`.\n"
+)
+
+RecordOf = Callable[[str], Record | None]
+
+
+def render_page(page: Page, record: Record | None, record_of: RecordOf, *, note: str = "") -> str:
+    """Собирает Markdown страницы.
+
+    Args:
+        page: Страница.
+        record: Её запись или None, если блоки ещё не запускались.
+        record_of: Записи других страниц по имени: их числа тоже можно цитировать.
+        note: Предупреждение под заголовком страницы.
+
+    Raises:
+        DocsError: процитировано имя, которого нет в записи.
+    """
+    rendered: list[str] = []
+    position = 0
+    for fence in scan_fences(page.lines, page.path, page.first_line):
+        rendered += quoted(page, position, fence.start, record, record_of)
+        block = page.block_at.get(page.first_line + fence.start)
+        rendered += render_block(block, fence, record, page) if block else render_text(page, fence)
+        position = fence.end + 1
+    rendered += quoted(page, position, len(page.lines), record, record_of)
+    return insert_note("\n".join(rendered) + "\n", note)
+
+
+def render_text(page: Page, fence: Fence) -> list[str]:
+    """Ограждение не с Python: показывается как есть, включения разворачиваются."""
+    place = f"{relative(page.path)}:{page.first_line + fence.start}"
+    body = expand(page.lines[fence.start + 1 : fence.end], place).split("\n") if fence.body else []
+    return [page.lines[fence.start], *body, page.lines[fence.end]]
+
+
+def render_block(block: Block, fence: Fence, record: Record | None, page: Page) -> list[str]:
+    """Код блока и под ним его вывод."""
+    marks = page.lines[fence.start].strip().removesuffix("python")
+    lines = [f"{marks}python", *block.shown.split("\n"), marks]
+    output = record.output_of(block) if record else None
+    if record and output:
+        lines += render_output(block, output, record)
+    return [fence.indent + line if line else line for line in lines]
+
+
+def render_output(block: Block, output: Output, record: Record) -> list[str]:
+    """Текст, рисунки и подпись, из какой модели и когда они взяты."""
+    lines: list[str] = []
+    if output.text:
+        ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`{3,}", output.text)), 3)
+        lines += ["", f"{ticks}{{ .text .output }}", *output.text.split("\n"), ticks]
+    for name, alt in zip(output.figures, block.options.alts, strict=False):
+        lines += ["", f"![{alt}]({PLOTS}{name}){{ .plot }}"]
+    caption = output_note(block, record)
+    if caption and (output.text or output.figures):
+        lines += ["", caption, "{ .output-note }"]
+    return [*lines, ""]
+
+
+def output_note(block: Block, record: Record) -> str:
+    """Подпись под выводом."""
+    notes = []
+    if block.options.model:
+        notes.append(f"Модель: {block.options.model}.")
+    if block.options.official:
+        notes.append(
+            f"Получено на заместителе `{block.options.official}`: официальная конфигурация, случайные веса. "
+            "Формы и типы те же, что у настоящей модели; её саму этот код загрузит на машине с сетью."
+        )
+    if block.options.kind == "timed":
+        notes.append(f"Времена сняты на машине авторов: {record.taken}.")
+    return " ".join(notes)
+
+
+def quoted(page: Page, start: int, end: int, record: Record | None, record_of: RecordOf) -> list[str]:
+    """Строки текста с подставленными числами."""
+    lines = []
+    for number in range(start, end):
+        place = f"{relative(page.path)}:{page.first_line + number}"
+
+        def substitute(match: re.Match[str], place: str = place) -> str:
+            source = record if match["page"] in (None, page.name) else record_of(match["page"])
+            if source is None:
+                return "…"
+            if match["name"] not in source.values:
+                known = ", ".join(sorted(source.values)) or "ни одного"
+                raise DocsError(
+                    place,
+                    f"в записи страницы «{source.page}» нет значения «{match['name']}» (есть: {known}). "
+                    "Добавьте в блок строку «# docs: quote имя».",
+                )
+            return russian(source.values[match["name"]], match["format"] or "", place)
+
+        lines.append(QUOTE.sub(substitute, page.lines[number]))
+    return lines
+
+
+def russian(value: bool | int | float | str, spec: str, place: str = "") -> str:
+    """Число в русской записи: запятая, неразрывные пробелы между тысячами, настоящий минус.
+
+    Raises:
+        DocsError: формат не подходит к значению.
+    """
+    if isinstance(value, bool):
+        return "да" if value else "нет"
+    if isinstance(value, str):
+        return value
+    try:
+        text = format(value, spec)
+    except ValueError as error:
+        raise DocsError(place, f"формат «{spec}» не подходит к значению {value!r}: {error}.") from None
+    mantissa, _, power = text.partition("e")
+    mantissa = mantissa.replace(",", "\u202f").replace(".", ",").replace("-", "−").replace("%", "\u00a0%")
+    if not power:
+        return mantissa
+    digits = str(int(to_float(power))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}·10{digits}"
+
+
+def insert_note(markdown: str, note: str) -> str:
+    """Ставит предупреждение сразу под заголовком страницы."""
+    if not note:
+        return markdown
+    heading = re.search(r"^# .*\n", markdown, re.MULTILINE)
+    position = heading.end() if heading else 0
+    return f"{markdown[:position]}\n{note}\n{markdown[position:]}"
