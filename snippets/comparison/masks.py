@@ -54,6 +54,6 @@ with torch.no_grad():
     for depth in range(1, 4):
         before, after = block(before), block(after)
         seen = int((before != after).sum())
-        print(f"блоков {depth}: пиксель заметили {seen} клеток из {image.numel()}")
+        print(f"блоков: {depth}, заметивших клеток: {seen} из {image.numel()}")
         field = seen if depth == 1 else field
 # --8<-- [end:receptive]

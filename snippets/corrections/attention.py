@@ -18,7 +18,7 @@ print(f"{'токенов':>8}{'млрд операций':>15}{'из них T²'
 for t in (512, 1024, 4608, 16384):
     linear, quadratic = 24 * t * d**2, 4 * t**2 * d  # на один слой
     total = linear + quadratic
-    print(f"{t:>8}{total / 1e9:>15.1f}{quadratic / total:>11.0%}")
+    print(f"{t:>8}{total / 1e9:>15.0f}{quadratic / total:>11.0%}")
 
 
 def cost(t):

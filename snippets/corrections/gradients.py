@@ -35,5 +35,5 @@ def first_gradient(residual):
 
 plain_first, residual_first = first_gradient(False), first_gradient(True)
 plain_millions = plain_first / 1e6
-print(f"без прямого пути: {plain_first:.0e}")
-print(f"с прямым путём:   {residual_first:.0e}")
+print(f"без прямого пути: {plain_first / 1e6:.1f} млн")
+print(f"с прямым путём:   {residual_first:.1f}")

@@ -20,7 +20,7 @@ the ending is absurd and annoying
 a tedious movie, i will never watch it again
 wooden characters and silly dialogue""".splitlines()
 texts, labels = good + bad, [1] * len(good) + [0] * len(bad)
-print("обучающих отзывов:", len(texts), "хвалебных:", sum(labels))
+print("обучающих отзывов:", len(texts), "— из них хвалебных:", sum(labels))
 # --8<-- [end:reviews]
 
 

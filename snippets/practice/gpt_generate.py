@@ -13,4 +13,5 @@ ids = model.generate(**inputs, min_new_tokens=20, max_new_tokens=20, do_sample=T
                      top_p=0.9, pad_token_id=tokenizer.pad_token_id)
 texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
 new_tokens = ids.shape[1] - inputs["input_ids"].shape[1]
-print("текстов:", len(texts), "новых токенов в каждом:", new_tokens)
+print("текстов:", len(texts))
+print("новых токенов в каждом:", new_tokens)

@@ -118,5 +118,6 @@ def accuracy(model, loader):
 
 train_epoch(model, DataLoader(stand_in, batch_size=32), optimizer)
 share = accuracy(model, DataLoader(stand_in, batch_size=32))
-print("эпоха прошла, доля верных от 0 до 1:", 0 <= share <= 1)
+assert 0 <= share <= 1  # ответы случайны, и сама доля здесь ничего не значит
+print("эпоха пройдена, проверено картинок:", len(stand_in))
 # --8<-- [end:epoch]
