@@ -1,6 +1,6 @@
 """Снимает все страницы собранного сайта: светлая и тёмная тема, экран компьютера и телефона.
 
-    python -m tests.browser.screenshots site /tmp/pictures
+python -m tests.browser.screenshots site /tmp/pictures
 """
 
 import argparse
