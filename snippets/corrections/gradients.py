@@ -1,4 +1,4 @@
-# docs: near 0.5
+# docs: near 0.1
 # docs: quote plain_millions residual_first
 import torch
 from torch import nn
@@ -27,7 +27,8 @@ class Stack(nn.Module):
 
 def first_gradient(residual):
     torch.manual_seed(0)
-    net, x = Stack(54, residual), torch.randn(64, 1, 8, 8)
+    net = Stack(54, residual).double()
+    x = torch.randn(64, 1, 8, 8, dtype=torch.float64)
     loss = nn.functional.cross_entropy(net(x), torch.randint(10, (64,)))
     loss.backward()
     return net.blocks[0][0].weight.grad.norm().item()
