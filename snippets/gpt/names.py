@@ -9,6 +9,7 @@ dictionary = pymorphy3.MorphAnalyzer().dictionary
 units = dictionary.words.dct._units
 guide = dictionary.words.guide._units
 
+
 def branches(node):
     """Переходы из узла: метка (байт слова) и узел, куда она ведёт."""
     block = node ^ offset(units[node])
@@ -18,6 +19,7 @@ def branches(node):
         yield label, child
         label = guide[2 * child + 1]
 
+
 def is_surname(record):
     """Разбор слова: фамилия, именительный падеж, единственное число."""
     paradigm, form = record[0] << 8 | record[1], record[2] << 8 | record[3]
@@ -25,6 +27,7 @@ def is_surname(record):
     tag = dictionary.gramtab[codes[len(codes) // 3 + form]]
     wanted = {"Surn", "nomn", "sing"} <= tag.grammemes
     return wanted and "femn" not in tag.grammemes
+
 
 def collect(node, known, in_word=True):
     """Хвосты слов ниже узла; у пяти миллионов слов общие хвосты."""
@@ -43,12 +46,19 @@ def collect(node, known, in_word=True):
             found.append(b"")
     return known[block]
 
+
 surnames = sorted(tail.decode() for tail in collect(0, {}))
 surnames = [name for name in surnames if name.isalpha()]
 random.Random(0).shuffle(surnames)
 train_names, held_out = surnames[900:], surnames[:900]
-print("фамилий:", len(surnames), "— для обучения", len(train_names),
-      "и для проверки", len(held_out))
+print(
+    "фамилий:",
+    len(surnames),
+    "— для обучения",
+    len(train_names),
+    "и для проверки",
+    len(held_out),
+)
 print("примеры:", ", ".join(surnames[:8]))
 # --8<-- [end:dictionary]
 # --8<-- [start:encode]
@@ -60,10 +70,14 @@ symbols = ".абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 number = {symbol: i for i, symbol in enumerate(symbols)}
 vocab_size = len(symbols)
 
+
 def encode(names):
     """Фамилии → (B, T): точка, буквы, точка, а справа −1 до ровной длины."""
-    rows = [torch.tensor([number[s] for s in f".{name}."]) for name in names]
+    rows = [
+        torch.tensor([number[s] for s in f".{name}."]) for name in names
+    ]
     return pad_sequence(rows, batch_first=True, padding_value=-1)
+
 
 train_ids, test_ids = encode(train_names), encode(held_out)
 print("токенов в словаре:", vocab_size)
@@ -75,11 +89,13 @@ print("«орлов» →", encode(["орлов"]).tolist())
 # docs: quote bigram_bits bigram_perplexity uniform_bits
 import math
 
+
 def pairs(ids):
     """Все пары «токен, следующий токен», заполнители выброшены."""
     now, following = ids[:, :-1], ids[:, 1:]
     real = following >= 0
     return now[real], following[real]
+
 
 counts = torch.zeros(vocab_size, vocab_size)
 counts.index_put_(pairs(train_ids), torch.tensor(1.0), accumulate=True)
@@ -90,13 +106,20 @@ now, following = pairs(test_ids)
 bigram_bits = -bigram[now, following].log2().mean().item()
 bigram_perplexity = 2**bigram_bits
 uniform_bits = math.log2(vocab_size)
-print(f"наугад:   {uniform_bits:.2f} бита на букву, перплексия {vocab_size}")
-print(f"биграммы: {bigram_bits:.2f} бита на букву, "
-      f"перплексия {bigram_perplexity:.1f}")
+print(
+    f"наугад:   {uniform_bits:.2f} бита на букву, перплексия {vocab_size}"
+)
+print(
+    f"биграммы: {bigram_bits:.2f} бита на букву, "
+    f"перплексия {bigram_perplexity:.1f}"
+)
+
+
 # --8<-- [end:bigram]
 # --8<-- [start:bigram_sample]
 def draw(probabilities, generator):
     return torch.multinomial(probabilities, 1, generator=generator).item()
+
 
 generator = torch.Generator().manual_seed(2)
 invented = []
@@ -117,15 +140,20 @@ for left, right in zip(word[:-1], word[1:]):
     p = bigram[number[left], number[right]].item()
     chain_product *= p
     chain_bits -= math.log2(p)
-    print(f"после «{left}» идёт «{right}»: p = {p:.3f}, "
-          f"удивление {-math.log2(p):.2f} бита")
+    print(
+        f"после «{left}» идёт «{right}»: p = {p:.3f}, "
+        f"удивление {-math.log2(p):.2f} бита"
+    )
 chain_perplexity = 2 ** (chain_bits / (len(word) - 1))
-print(f"произведение {chain_product:.2e}, сумма {chain_bits:.2f} бита, "
-      f"перплексия {chain_perplexity:.1f}")
+print(
+    f"произведение {chain_product:.2e}, сумма {chain_bits:.2f} бита, "
+    f"перплексия {chain_perplexity:.1f}"
+)
 # --8<-- [end:chain]
 # --8<-- [start:block]
 from torch import nn
 from modern_nets.attention import MultiHeadAttention, causal_mask
+
 
 class Block(nn.Module):
     """Блок GPT-2: нормализация стоит перед каждым подслоем (pre-norm)."""
@@ -144,6 +172,8 @@ class Block(nn.Module):
     def forward(self, x, mask):  # x: (B, T, D)
         x = x + self.attention(self.norm1(x), mask=mask)
         return x + self.mlp(self.norm2(x))
+
+
 # --8<-- [end:block]
 # --8<-- [start:gpt]
 # docs: quote n_params
@@ -161,13 +191,18 @@ class GPT(nn.Module):
     def forward(self, ids, mask=None, positions=None):  # ids: (B, T)
         n_tokens = ids.shape[1]
         if n_tokens > self.context:
-            raise ValueError(f"Токенов {n_tokens}, а окно — {self.context}.")
+            raise ValueError(
+                f"Токенов {n_tokens}, а окно — {self.context}."
+            )
         mask = causal_mask(n_tokens) if mask is None else mask
-        positions = torch.arange(n_tokens) if positions is None else positions
+        positions = (
+            torch.arange(n_tokens) if positions is None else positions
+        )
         x = self.token(ids) + self.position(positions)  # (B, T, D)
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x) @ self.token.weight.T  # (B, T, V)
+
 
 torch.manual_seed(0)
 model = GPT(vocab_size, context=24, d_model=64, n_heads=4, n_layers=3)
@@ -180,6 +215,7 @@ print("логиты:", tuple(model(encode(["орлов", "зимин"])).shape))
 # docs: quote bad_start good_start ln_v
 import torch.nn.functional as F
 
+
 def loss_of(model, ids, mask=None):
     """Средняя потеря: каждый токен предсказывает следующий."""
     inputs, targets = ids[:, :-1].clamp(min=0), ids[:, 1:]  # сдвиг на один
@@ -188,9 +224,12 @@ def loss_of(model, ids, mask=None):
         logits.flatten(0, 1), targets.flatten(), ignore_index=-1
     )
 
+
 ln_v = math.log(vocab_size)
 bad_start = loss_of(model, train_ids[:256]).item()
 print(f"свежая модель: {bad_start:.2f}, а ln V = {ln_v:.2f}")
+
+
 # --8<-- [end:loss]
 # --8<-- [start:fresh]
 # docs: near 0.05
@@ -200,11 +239,14 @@ def init_small(module):
     if isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
 
+
 torch.manual_seed(0)
 model.apply(init_small)
 good_start = loss_of(model, train_ids[:256]).item()
-print(f"свежая модель: {good_start:.3f}, ln V = {ln_v:.3f}, "
-      f"расхождение {abs(good_start / ln_v - 1):.2%}")
+print(
+    f"свежая модель: {good_start:.3f}, ln V = {ln_v:.3f}, "
+    f"расхождение {abs(good_start / ln_v - 1):.2%}"
+)
 assert abs(good_start / ln_v - 1) < 0.05
 # --8<-- [end:fresh]
 # --8<-- [start:lessons]
@@ -230,8 +272,12 @@ print("причинная маска: изменилось", (changed > 0).int()
 
 everything = torch.ones(1, 1, dtype=torch.bool)  # каждому видны все
 changed = (model(before, everything) - model(after, everything)).abs()
-print("без маски:       изменилось",
-      (changed.amax(dim=-1)[0] > 0).int().tolist())
+print(
+    "без маски:       изменилось",
+    (changed.amax(dim=-1)[0] > 0).int().tolist(),
+)
+
+
 # --8<-- [end:future]
 # --8<-- [start:train]
 # docs: limit 120
@@ -253,9 +299,12 @@ def train(model, n_steps, mask=None, peak_lr=3e-3):
         if step % 50 == 0 or step == n_steps - 1:
             with torch.no_grad():
                 held = loss_of(model, test_ids[:300], mask)
-            history.append((step, loss.item() / math.log(2),
-                            held.item() / math.log(2)))
+            history.append(
+                (step, loss.item() / math.log(2), held.item() / math.log(2))
+            )
     return history
+
+
 # --8<-- [end:train]
 # --8<-- [start:cheat]
 # docs: near 0.5
@@ -273,10 +322,14 @@ history = train(model, 1000)
 with torch.no_grad():
     gpt_bits = loss_of(model, test_ids).item() / math.log(2)
 gpt_perplexity = 2**gpt_bits
-print(f"биграммы: {bigram_bits:.2f} бита на букву, "
-      f"перплексия {bigram_perplexity:.1f}")
-print(f"GPT:      {gpt_bits:.2f} бита на букву, "
-      f"перплексия {gpt_perplexity:.1f}")
+print(
+    f"биграммы: {bigram_bits:.2f} бита на букву, "
+    f"перплексия {bigram_perplexity:.1f}"
+)
+print(
+    f"GPT:      {gpt_bits:.2f} бита на букву, "
+    f"перплексия {gpt_perplexity:.1f}"
+)
 # --8<-- [end:learn]
 # --8<-- [start:curve]
 # docs: near 0.1
@@ -292,6 +345,8 @@ plt.xlabel("шаг обучения")
 plt.ylabel("бит на букву")
 plt.legend()
 plt.show()
+
+
 # --8<-- [end:curve]
 # --8<-- [start:surprise]
 # docs: near 0.3
@@ -302,12 +357,14 @@ def surprise(name):
     p = model(ids[:, :-1])[0].softmax(dim=-1)  # (T, V)
     return -p[torch.arange(len(name) + 1), ids[0, 1:]].log2()
 
+
 word = "черниченко"
 pair = encode([word])[0]
 place = torch.arange(len(word) + 1)
 plt.figure(figsize=(6, 3.4))
-plt.bar(place - 0.2, -bigram[pair[:-1], pair[1:]].log2(), 0.4,
-        label="биграммы")
+plt.bar(
+    place - 0.2, -bigram[pair[:-1], pair[1:]].log2(), 0.4, label="биграммы"
+)
 plt.bar(place + 0.2, surprise(word), 0.4, label="GPT")
 plt.xticks(place, list(word) + ["конец"])
 plt.ylabel("удивление, бит")
@@ -319,6 +376,8 @@ logits = [2.0, 1.0, 0.0]
 for tau in (0.5, 1.0, 2.0):
     exponents = [math.exp(z / tau) for z in logits]
     print(f"τ = {tau}:", *(f"{e / sum(exponents):.3f}" for e in exponents))
+
+
 # --8<-- [end:hand]
 # --8<-- [start:filters]
 def next_probabilities(logits, tau=1.0, top_k=None, top_p=None):
@@ -335,10 +394,13 @@ def next_probabilities(logits, tau=1.0, top_k=None, top_p=None):
         p = torch.zeros_like(p).scatter(-1, order, ordered)
     return p / p.sum(dim=-1, keepdim=True)
 
+
 three = torch.tensor([2.0, 1.0, 0.0])
 for options in ({"tau": 0.5}, {"top_k": 2}, {"top_p": 0.9}, {"top_p": 0.6}):
     p = next_probabilities(three, **options)
     print(options, *(f"{x:.3f}" for x in p.tolist()))
+
+
 # --8<-- [end:filters]
 # --8<-- [start:generate]
 @torch.no_grad()
@@ -346,22 +408,28 @@ def generate(model, ids, n_new, choose):
     """Дописывает к ids (B, T) ещё n_new токенов, по одному."""
     total = ids.shape[1] + n_new
     if total > model.context:
-        raise ValueError(f"Начало и новые токены — {total}, "
-                         f"а окно модели — {model.context}.")
+        raise ValueError(
+            f"Начало и новые токены — {total}, "
+            f"а окно модели — {model.context}."
+        )
     for _ in range(n_new):
         chosen = choose(model(ids)[:, -1])  # (B, 1)
         ids = torch.cat([ids, chosen], dim=1)
     return ids
 
+
 def sampler(**options):
     return lambda z: torch.multinomial(next_probabilities(z, **options), 1)
+
 
 def start(text, n=1):
     return torch.tensor([[number[s] for s in "." + text]] * n)
 
+
 def readable(ids):
     rows = ["".join(symbols[i] for i in row[1:]) for row in ids.tolist()]
     return [row.split(".")[0] for row in rows]
+
 
 torch.manual_seed(0)
 print(*readable(generate(model, start("", 12), 18, sampler())), sep=", ")
@@ -379,15 +447,23 @@ print(f"настоящие, но не показанные: {guessed:.1%}")
 print(f"ни в одном списке: {invented_share:.1%}")
 # --8<-- [end:memory]
 # --8<-- [start:prefix]
-for options in ({"tau": 0.3}, {"tau": 1.0}, {"tau": 2.0},
-                {"tau": 2.0, "top_k": 5}, {"top_p": 0.8}):
+for options in (
+    {"tau": 0.3},
+    {"tau": 1.0},
+    {"tau": 2.0},
+    {"tau": 2.0, "top_k": 5},
+    {"top_p": 0.8},
+):
     torch.manual_seed(0)
     choices = generate(model, start("шир", 6), 14, sampler(**options))
     print(options, *readable(choices), sep="  ")
+
+
 # --8<-- [end:prefix]
 # --8<-- [start:greedy]
 def greedy(logits):
     return logits.argmax(dim=-1, keepdim=True)
+
 
 firsts = "абвгдклмнопрст"
 rows = torch.cat([start(letter) for letter in firsts])
@@ -399,11 +475,17 @@ for _ in range(22):
     path += symbols[token]
 print("жадные биграммы без точки:", path)
 
+
 def endless(logits):  # сеть, которой нельзя поставить точку
     return logits[:, 1:].argmax(dim=-1, keepdim=True) + 1
 
-print("жадная GPT без точки:",
-      *readable(generate(model, start("о"), 22, endless)))
+
+print(
+    "жадная GPT без точки:",
+    *readable(generate(model, start("о"), 22, endless)),
+)
+
+
 # --8<-- [end:greedy]
 # --8<-- [start:shift]
 # docs: near 0.01
@@ -414,13 +496,16 @@ def bits(logits, targets):
     )
     return loss.item() / math.log(2)
 
+
 logits = bigram.log()[test_ids.clamp(min=0)]  # (B, T, V)
 one_shift = bits(logits[:, :-1], test_ids[:, 1:])
 no_shift = bits(logits, test_ids)
 two_shifts = bits(logits[:, :-2], test_ids[:, 2:])
 print(f"подсчёт пар: {bigram_bits:.3f}")
-print(f"сдвиг на один: {one_shift:.3f}, без сдвига: {no_shift:.3f}, "
-      f"сдвиг дважды: {two_shifts:.3f}")
+print(
+    f"сдвиг на один: {one_shift:.3f}, без сдвига: {no_shift:.3f}, "
+    f"сдвиг дважды: {two_shifts:.3f}"
+)
 assert abs(one_shift - bigram_bits) < 1e-4
 # --8<-- [end:shift]
 # --8<-- [start:padding]
@@ -430,9 +515,11 @@ rows = [start(prompt)[0] for prompt in prompts]
 lengths = torch.tensor([len(row) for row in rows])
 padded = pad_sequence(rows, batch_first=True, padding_value=0)  # (B, T)
 
+
 def best(logits):
     p, tokens = logits.softmax(dim=-1).topk(3)
     return [f"{symbols[t]} {x:.2f}" for x, t in zip(p, tokens.tolist())]
+
 
 with torch.no_grad():
     logits = model(padded)  # (B, T, V)
@@ -442,6 +529,7 @@ with torch.no_grad():
 # --8<-- [end:padding]
 # --8<-- [start:left]
 from modern_nets.attention import padding_mask
+
 
 @torch.no_grad()
 def generate_batch(model, prompts, n_new):
@@ -456,6 +544,7 @@ def generate_batch(model, prompts, n_new):
         ids = torch.cat([ids, greedy(logits)], dim=1)
         attention_mask = F.pad(attention_mask, (0, 1), value=1)
     return ids[:, -n_new:]
+
 
 prompts = ["ши", "королен", "а"]
 together = generate_batch(model, prompts, 12)
@@ -472,11 +561,13 @@ except ValueError as error:
 # --8<-- [start:cache]
 from modern_nets.attention import attention
 
+
 def empty_cache(model):
     layer = model.blocks[0].attention
     width = layer.key.out_features // layer.n_heads
     nothing = torch.empty(1, layer.n_heads, 0, width)  # (B, H, 0, K)
     return [(nothing, nothing) for _ in model.blocks]
+
 
 @torch.no_grad()
 def cached_step(model, token, cache):
@@ -495,6 +586,8 @@ def cached_step(model, token, cache):
         x = x + layer.output(heads.transpose(1, 2).flatten(-2))
         x = x + block.mlp(block.norm2(x))
     return (model.norm(x) @ model.token.weight.T)[:, -1]
+
+
 # --8<-- [end:cache]
 # --8<-- [start:cache_check]
 ids = encode(["черниченко"])[:, :-1]

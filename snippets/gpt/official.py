@@ -14,8 +14,12 @@ print("ось словаря:", logits.shape[-1], "осей:", logits.dim())
 
 torch.manual_seed(0)
 answer = gpt2.generate(
-    **inputs, min_new_tokens=20, max_new_tokens=20, do_sample=True,
-    top_p=0.9, pad_token_id=tokenizer.eos_token_id,
+    **inputs,
+    min_new_tokens=20,
+    max_new_tokens=20,
+    do_sample=True,
+    top_p=0.9,
+    pad_token_id=tokenizer.eos_token_id,
 )
 print("новых токенов:", answer.shape[1] - inputs.input_ids.shape[1])
 text = tokenizer.batch_decode(answer, skip_special_tokens=True)

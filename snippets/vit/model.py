@@ -22,18 +22,32 @@ class EncoderBlock(nn.Module):
     def forward(self, x):  # (B, T, D) → (B, T, D)
         x = x + self.attention(self.norm_1(x))
         return x + self.mlp(self.norm_2(x))
+
+
 # --8<-- [end:block]
 
 
 # --8<-- [start:vit]
 class VisionTransformer(nn.Module):
-    def __init__(self, image_size, patch_size, n_channels, n_classes,
-                 d_model, n_heads, n_layers):
+    def __init__(
+        self,
+        image_size,
+        patch_size,
+        n_channels,
+        n_classes,
+        d_model,
+        n_heads,
+        n_layers,
+    ):
         super().__init__()
         n_patches = (image_size // patch_size) ** 2
-        self.patch_embedding = nn.Conv2d(n_channels, d_model, patch_size, patch_size)
+        self.patch_embedding = nn.Conv2d(
+            n_channels, d_model, patch_size, patch_size
+        )
         self.cls_token = nn.Parameter(torch.zeros(1, 1, d_model))
-        self.position = nn.Parameter(0.02 * torch.randn(1, n_patches + 1, d_model))
+        self.position = nn.Parameter(
+            0.02 * torch.randn(1, n_patches + 1, d_model)
+        )
         self.blocks = nn.ModuleList(
             EncoderBlock(d_model, n_heads) for _ in range(n_layers)
         )
@@ -50,6 +64,8 @@ class VisionTransformer(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x[:, 0]))  # решает только [CLS]
+
+
 # --8<-- [end:vit]
 
 
@@ -58,8 +74,14 @@ def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
-base = dict(image_size=224, n_channels=3, n_classes=1000,
-            d_model=768, n_heads=12, n_layers=12)
+base = dict(
+    image_size=224,
+    n_channels=3,
+    n_classes=1000,
+    d_model=768,
+    n_heads=12,
+    n_layers=12,
+)
 with torch.device("meta"):  # формы есть, памяти под числа нет
     vit_b16 = VisionTransformer(patch_size=16, **base)
     logits = vit_b16(torch.empty(1, 3, 224, 224))
@@ -89,21 +111,38 @@ print("обучение:", tuple(x_train.shape), "проверка:", tuple(x_te
 # --8<-- [start:nets]
 # docs: quote n_vit n_cnn
 def small_vit():
-    vit = VisionTransformer(image_size=8, patch_size=2, n_channels=1, n_classes=10,
-                            d_model=32, n_heads=4, n_layers=2)
-    nn.init.normal_(vit.position, std=0.5)  # заметные позиции: учимся недолго
+    vit = VisionTransformer(
+        image_size=8,
+        patch_size=2,
+        n_channels=1,
+        n_classes=10,
+        d_model=32,
+        n_heads=4,
+        n_layers=2,
+    )
+    nn.init.normal_(
+        vit.position, std=0.5
+    )  # заметные позиции: учимся недолго
     return vit
 
 
 def small_cnn(width=14):
     def conv(c_in, c_out):
-        return [nn.Conv2d(c_in, c_out, 3, padding=1, bias=False),
-                nn.BatchNorm2d(c_out), nn.ReLU()]
+        return [
+            nn.Conv2d(c_in, c_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(c_out),
+            nn.ReLU(),
+        ]
 
     return nn.Sequential(
-        *conv(1, width), *conv(width, 2 * width), nn.MaxPool2d(2),
-        *conv(2 * width, 2 * width), *conv(2 * width, 4 * width),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4 * width, 10),
+        *conv(1, width),
+        *conv(width, 2 * width),
+        nn.MaxPool2d(2),
+        *conv(2 * width, 2 * width),
+        *conv(2 * width, 4 * width),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4 * width, 10),
     )
 
 
@@ -114,8 +153,9 @@ print(f"параметров: ViT {n_vit}, CNN {n_cnn}")
 
 # --8<-- [start:train]
 def train(model, x, y, steps=150, lr=0.01, augment=lambda images: images):
-    optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=0.05,
-                                  fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr, weight_decay=0.05, fused=True
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
     model.train()
     for _ in range(steps):
@@ -141,6 +181,8 @@ def trial(make, n_images, seed, **options):
     model = train(make(), x_train[chosen], y_train[chosen], **options)
     seen = accuracy(model, x_train[chosen], y_train[chosen])
     return accuracy(model, x_test, y_test), seen, model
+
+
 # --8<-- [end:train]
 
 
@@ -158,7 +200,9 @@ for n in sizes:
         results[name, n] = [test for test, _, _ in runs]
         models[name, n] = runs[0][2]
         seen = sum(seen for _, seen, _ in runs) / len(runs)
-        line += f"{seen:13.0f} % {sum(results[name, n]) / len(runs):8.0f} % "
+        line += (
+            f"{seen:13.0f} % {sum(results[name, n]) / len(runs):8.0f} % "
+        )
     print(line)
 vit_50, vit_1000 = (sum(results["ViT", n]) / 3 for n in (50, 1000))
 cnn_50, cnn_1000 = (sum(results["CNN", n]) / 3 for n in (50, 1000))
@@ -173,8 +217,14 @@ for name, color, marker in (("CNN", "C0", "o"), ("ViT", "C1", "s")):
     means = [sum(results[name, n]) / len(seeds) for n in sizes]
     axis.plot(sizes, means, color=color, label=name)
     for n in sizes:  # каждый запуск — своя точка: виден разброс
-        axis.plot([n] * len(seeds), results[name, n], marker, color=color,
-                  markersize=4, linestyle="none")
+        axis.plot(
+            [n] * len(seeds),
+            results[name, n],
+            marker,
+            color=color,
+            markersize=4,
+            linestyle="none",
+        )
 axis.set_xscale("log")
 axis.set_xticks(sizes, [str(n) for n in sizes])
 axis.minorticks_off()
@@ -184,6 +234,7 @@ axis.legend()
 figure.tight_layout()
 plt.show()
 # --8<-- [end:compare_figure]
+
 
 # --8<-- [start:tiles]
 # docs: alt Слева цифра 8 × 8 как есть, справа она же с переставленными квадратиками 2 × 2: человек цифру уже не узнаёт.
@@ -201,15 +252,21 @@ def rearrange(images, cells):
 
 generator = torch.Generator().manual_seed(1)
 cells = tile_order(torch.randperm(16, generator=generator))
-shuffled_train, shuffled_test = rearrange(x_train, cells), rearrange(x_test, cells)
+shuffled_train, shuffled_test = (
+    rearrange(x_train, cells),
+    rearrange(x_test, cells),
+)
 
 figure, axes = plt.subplots(1, 2, figsize=(4.4, 2.4))
-for axis, images, title in zip(axes, (x_test, shuffled_test), ("было", "стало")):
+for axis, images, title in zip(
+    axes, (x_test, shuffled_test), ("было", "стало")
+):
     axis.imshow(images[0, 0].numpy(), cmap="Blues")
     axis.set_title(title)
     axis.axis("off")
 plt.show()
 # --8<-- [end:tiles]
+
 
 # --8<-- [start:shuffled]
 # docs: near 0.3
@@ -233,12 +290,15 @@ print(f"ViT {vit_before:15.0f} % {vit_after:14.0f} %")
 print(f"CNN {cnn_before:15.0f} % {cnn_after:14.0f} %")
 # --8<-- [end:shuffled]
 
+
 # --8<-- [start:no_positions]
 # docs: near 0.3
 # docs: quote with_positions swapped no_positions
 def blind_vit():
     vit = small_vit()
-    nn.init.zeros_(vit.position).requires_grad_(False)  # позиций нет и не будет
+    nn.init.zeros_(vit.position).requires_grad_(
+        False
+    )  # позиций нет и не будет
     return vit
 
 
@@ -248,8 +308,10 @@ with_positions = accuracy(vit, x_test, y_test)
 swapped = accuracy(vit, shuffled_test, y_test)
 print("проверка:        как есть   с переставленными плитками")
 print(f"с позициями {with_positions:11.0f} % {swapped:14.0f} %")
-print(f"без позиций {no_positions:11.0f} % "
-      f"{accuracy(blind, shuffled_test, y_test):14.0f} %")
+print(
+    f"без позиций {no_positions:11.0f} % "
+    f"{accuracy(blind, shuffled_test, y_test):14.0f} %"
+)
 with torch.no_grad():
     gap = (blind(x_test) - blind(shuffled_test)).abs().max().item()
 print("логиты без позиций не изменились:", gap < 1e-3)
@@ -261,16 +323,29 @@ import math
 
 def jitter(images, angle=15, zoom=0.1, shift=0.12):
     """Случайный поворот, масштаб и сдвиг — свой у каждой картинки."""
+
     def random(scale):
         return (2 * torch.rand(len(images)) - 1) * scale
 
     a, s = random(math.radians(angle)), 1 + random(zoom)
-    matrix = torch.stack([s * a.cos(), -s * a.sin(), random(shift),
-                          s * a.sin(), s * a.cos(), random(shift)], 1)
-    grid = nn.functional.affine_grid(matrix.view(-1, 2, 3), images.shape,
-                                     align_corners=False)
+    matrix = torch.stack(
+        [
+            s * a.cos(),
+            -s * a.sin(),
+            random(shift),
+            s * a.sin(),
+            s * a.cos(),
+            random(shift),
+        ],
+        1,
+    )
+    grid = nn.functional.affine_grid(
+        matrix.view(-1, 2, 3), images.shape, align_corners=False
+    )
     # Фон этих картинок — −1, а grid_sample дополняет нулями: сдвигаем туда и обратно.
-    return nn.functional.grid_sample(images + 1, grid, align_corners=False) - 1
+    return (
+        nn.functional.grid_sample(images + 1, grid, align_corners=False) - 1
+    )
 
 
 def stem_vit(width=16):
@@ -278,7 +353,8 @@ def stem_vit(width=16):
     vit = small_vit()
     vit.patch_embedding = nn.Sequential(
         nn.Conv2d(1, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width), nn.ReLU(),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
         nn.Conv2d(width, 32, 2, 2),
     )
     return vit
@@ -302,6 +378,7 @@ print(f"CNN                       {cnn_50:3.0f} %")
 print(f"CNN, искажения            {cnn_jitter_50:3.0f} %")
 # --8<-- [end:help]
 
+
 # --8<-- [start:positions]
 # docs: near 0.6
 # docs: limit 120
@@ -309,7 +386,9 @@ print(f"CNN, искажения            {cnn_jitter_50:3.0f} %")
 def learn_positions(augment):
     torch.manual_seed(0)
     vit = small_vit()
-    nn.init.normal_(vit.position, std=0.02)  # почти нули: всё, что вырастет, выучено
+    nn.init.normal_(
+        vit.position, std=0.02
+    )  # почти нули: всё, что вырастет, выучено
     train(vit, x_train, y_train, steps=250, augment=augment)
     table = vit.position.detach()[0, 1:]  # без [CLS]: (16, D)
     table = nn.functional.normalize(table - table.mean(0), dim=1)
@@ -320,35 +399,50 @@ def link_with_distance(similarity):
     """Корреляция сходства двух позиций с расстоянием между патчами."""
     place = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))
     pairs = ~torch.eye(16, dtype=torch.bool)
-    rows = torch.stack([similarity[pairs], torch.cdist(place, place)[pairs]])
+    rows = torch.stack(
+        [similarity[pairs], torch.cdist(place, place)[pairs]]
+    )
     return torch.corrcoef(rows)[0, 1].item()
 
 
 still = learn_positions(lambda images: images)
-moving = learn_positions(lambda images: jitter(images, zoom=0.15, shift=0.4))
-link_still, link_moving = link_with_distance(still), link_with_distance(moving)
+moving = learn_positions(
+    lambda images: jitter(images, zoom=0.15, shift=0.4)
+)
+link_still, link_moving = (
+    link_with_distance(still),
+    link_with_distance(moving),
+)
 print("корреляция сходства позиций с расстоянием между патчами")
 print(f"картинки как есть:       {link_still:5.2f}")
 print(f"картинки ездят по кадру: {link_moving:5.2f}")
 # --8<-- [end:positions]
 
+
 # --8<-- [start:positions_figure]
 # docs: alt Карта сходства позиций: 4 × 4 клетки по 4 × 4 числа. У сети, чьи картинки ездили по кадру, в каждой клетке самое светлое пятно — на месте самого патча и его соседей.
 def mosaic(similarity):
     """Клетка мозаики — сходство одной позиции со всеми шестнадцатью."""
-    maps = torch.full((4, 5, 4, 5), float("nan"))  # пятая строка и столбец — зазор
+    maps = torch.full(
+        (4, 5, 4, 5), float("nan")
+    )  # пятая строка и столбец — зазор
     maps[:, :4, :, :4] = similarity.reshape(4, 4, 4, 4).permute(0, 2, 1, 3)
     return maps.reshape(20, 20)[:19, :19]
 
 
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.1))
-for axis, table, title in zip(axes, (still, moving), ("как есть", "ездят по кадру")):
-    picture = axis.imshow(mosaic(table).numpy(), cmap="viridis", vmin=-1, vmax=1)
+for axis, table, title in zip(
+    axes, (still, moving), ("как есть", "ездят по кадру")
+):
+    picture = axis.imshow(
+        mosaic(table).numpy(), cmap="viridis", vmin=-1, vmax=1
+    )
     axis.set_title(title)
     axis.axis("off")
 figure.colorbar(picture, ax=axes, shrink=0.8, label="косинус")
 plt.show()
 # --8<-- [end:positions_figure]
+
 
 # --8<-- [start:look]
 # docs: near 0.5
@@ -360,7 +454,9 @@ def cls_attention(model, images):
     for block in model.blocks[:-1]:
         x = block(x)
     last = model.blocks[-1]
-    _, weights = last.attention(last.norm_1(x), return_weights=True)  # (B, H, 17, 17)
+    _, weights = last.attention(
+        last.norm_1(x), return_weights=True
+    )  # (B, H, 17, 17)
     return weights[:, :, 0, 1:].mean(1)
 
 
@@ -382,8 +478,13 @@ looks = cls_attention(vit, x_test)
 matters = influence(vit, x_test, y_test)
 figure, axes = plt.subplots(3, 6, figsize=(6, 3.2))
 for column in range(6):
-    for row, values in enumerate((x_test[column, 0], looks[column].view(4, 4),
-                                  matters[column].view(4, 4))):
+    for row, values in enumerate(
+        (
+            x_test[column, 0],
+            looks[column].view(4, 4),
+            matters[column].view(4, 4),
+        )
+    ):
         axes[row, column].imshow(values.numpy(), cmap="Blues")
         axes[row, column].axis("off")
 plt.show()
@@ -394,17 +495,25 @@ plt.show()
 # docs: quote agreement on_ink ink_share
 pairs = torch.stack([looks, matters])  # (2, 797, 16)
 pairs = pairs - pairs.mean(-1, keepdim=True)
-agreement = nn.functional.cosine_similarity(pairs[0], pairs[1], dim=-1).mean().item()
+agreement = (
+    nn.functional.cosine_similarity(pairs[0], pairs[1], dim=-1)
+    .mean()
+    .item()
+)
 
 ink = nn.functional.avg_pool2d(x_test, 2).flatten(1) > -0.9  # патч не пуст
 on_ink = 100 * (looks * ink).sum().item() / looks.sum().item()
 ink_share = 100 * ink.float().mean().item()
 print(f"корреляция внимания [CLS] с влиянием патча: {agreement:.2f}")
-print(f"непустых патчей {ink_share:.0f} %, на них приходится {on_ink:.0f} % внимания")
+print(
+    f"непустых патчей {ink_share:.0f} %, на них приходится {on_ink:.0f} % внимания"
+)
 # --8<-- [end:explain]
 
 # --8<-- [start:wrong_size]
-wide = torch.zeros(1, 1, 4, 16)  # не 8 × 8, но патчей столько же: 2 · 8 = 16
+wide = torch.zeros(
+    1, 1, 4, 16
+)  # не 8 × 8, но патчей столько же: 2 · 8 = 16
 print("полоса 4 × 16:", tuple(vit(wide).shape), "— ответ есть, ошибки нет")
 try:
     vit(torch.zeros(1, 1, 16, 16))
@@ -419,18 +528,32 @@ except RuntimeError as error:
 def resize_positions(position, old, new):
     """Таблица позиций сетки old × old → сетки new × new; [CLS] не трогаем."""
     cls, patches = position[:, :1], position[:, 1:]
-    grid = patches.mT.unflatten(2, (old, old))  # (1, N, D) → (1, D, old, old)
+    grid = patches.mT.unflatten(
+        2, (old, old)
+    )  # (1, N, D) → (1, D, old, old)
     grid = nn.functional.interpolate(grid, (new, new), mode="bicubic")
     return torch.cat([cls, grid.flatten(2).mT], dim=1)
 
 
 big_test = nn.functional.interpolate(x_test, (16, 16), mode="bilinear")
-big = VisionTransformer(image_size=16, patch_size=2, n_channels=1, n_classes=10,
-                        d_model=32, n_heads=4, n_layers=2).eval()
+big = VisionTransformer(
+    image_size=16,
+    patch_size=2,
+    n_channels=1,
+    n_classes=10,
+    d_model=32,
+    n_heads=4,
+    n_layers=2,
+).eval()
 state = vit.state_dict()
 state["position"] = resize_positions(vit.position.detach(), old=4, new=8)
 big.load_state_dict(state)
-print("таблица позиций:", tuple(vit.position.shape), "→", tuple(big.position.shape))
+print(
+    "таблица позиций:",
+    tuple(vit.position.shape),
+    "→",
+    tuple(big.position.shape),
+)
 big_before = accuracy(big, big_test, y_test)
 print(f"картинки 16 × 16 сразу после подгонки: {big_before:.0f} %")
 

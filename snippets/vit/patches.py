@@ -29,8 +29,12 @@ print("патчи строками:", patches.tolist())
 # --8<-- [end:by_hand]
 
 # --8<-- [start:projection_by_hand]
-E = torch.tensor([[0.25, 0.25, 0.25, 0.25],  # средняя яркость
-                  [-0.5, 0.5, -0.5, 0.5]])  # перепад слева направо
+E = torch.tensor(
+    [
+        [0.25, 0.25, 0.25, 0.25],  # средняя яркость
+        [-0.5, 0.5, -0.5, 0.5],
+    ]
+)  # перепад слева направо
 print((patches.float() @ E.T).tolist())
 # --8<-- [end:projection_by_hand]
 
@@ -49,6 +53,7 @@ pixels = torch.from_numpy(np.array(cat)).permute(2, 0, 1)  # (C, H, W)
 images = pixels[None] / 127.5 - 1  # (B, C, H, W), числа от −1 до 1
 print("пакет из одной картинки:", tuple(images.shape))
 # --8<-- [end:cat]
+
 
 # --8<-- [start:cut]
 def cut(images, P):
@@ -82,7 +87,9 @@ def sheet(patches, P=16, gap=4):
 
 wrong = images.reshape(1, 196, 768)  # форма верная, содержимое — нет
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.2))
-for axis, tokens, title in zip(axes, (patches, wrong), ("cut", "один reshape")):
+for axis, tokens, title in zip(
+    axes, (patches, wrong), ("cut", "один reshape")
+):
     axis.imshow(sheet(tokens[0]))
     axis.set_title(title)
     axis.axis("off")
@@ -98,7 +105,9 @@ torch.manual_seed(0)
 convolution = nn.Conv2d(3, 768, kernel_size=16, stride=16)
 linear = nn.Linear(768, 768)
 with torch.no_grad():
-    linear.weight.copy_(convolution.weight.flatten(1))  # (D, C, P, P) → (D, C·P·P)
+    linear.weight.copy_(
+        convolution.weight.flatten(1)
+    )  # (D, C, P, P) → (D, C·P·P)
     linear.bias.copy_(convolution.bias)
 
     by_linear = linear(patches)  # (B, N, D)

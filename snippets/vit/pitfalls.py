@@ -28,10 +28,14 @@ def prepare(picture, smallest=16):
     picture = ImageOps.exif_transpose(picture)  # пока EXIF ещё цел
     if min(picture.size) < smallest:
         w, h = picture.size
-        raise ValueError(f"картинка {w} × {h}, а нужно хотя бы {smallest} по стороне")
+        raise ValueError(
+            f"картинка {w} × {h}, а нужно хотя бы {smallest} по стороне"
+        )
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")  # прозрачное — на белое
+        paper = Image.new(
+            "RGBA", picture.size, "white"
+        )  # прозрачное — на белое
         picture = Image.alpha_composite(paper, picture)
     return picture.convert("RGB")
 
