@@ -118,16 +118,18 @@ def tidy(html: str, lab: Lab, cells_html: list[str]) -> str:
             parts.append(next(texts))
             continue
         block = next(blocks)
-        code = cell.select_one(".highlight-ipynb pre").decode_contents().strip("\n")
+        code = cell.select(".highlight-ipynb pre")[0].decode_contents().strip("\n")
         parts.append(f'<div class="language-python highlight"><pre><span></span><code>{code}\n</code></pre></div>')
         alts = iter(block.options.alts)
         for output in cell.select(".jp-OutputArea-output"):
             picture = output.find("img")
             if picture is None:
                 text = html_escape(output.get_text().strip("\n"), quote=False)
-                parts.append(f'<div class="language-text output highlight"><pre><span></span><code>{text}\n</code></pre></div>')
+                parts.append(
+                    f'<div class="language-text output highlight"><pre><span></span><code>{text}\n</code></pre></div>'
+                )
             else:
-                svg = base64.b64decode(picture["src"].partition(",")[2]).decode("utf-8")
+                svg = base64.b64decode(str(picture["src"]).partition(",")[2]).decode("utf-8")
                 parts.append(figures.figure_html(svg, next(alts), plot=True))
     download = f'<p><a class="md-button" href="{Path(lab.src_uri).name}" download>Скачать тетрадь (.ipynb)</a></p>'
     return "\n".join(parts).replace("</h1>", f"</h1>\n{download}", 1)

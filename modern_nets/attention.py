@@ -180,4 +180,6 @@ def _check_inputs(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"Ключей — {k.shape[-2]}, значений — {v.shape[-2]}: у каждого ключа должно быть значение.")
     if mask is not None and mask.dtype != torch.bool:
-        raise ValueError(f"Маска должна быть булевой (True — смотреть можно), а пришла {mask.dtype}: возьмите mask.bool().")
+        raise ValueError(
+            f"Маска должна быть булевой (True — смотреть можно), а пришла {mask.dtype}: возьмите mask.bool()."
+        )

@@ -113,7 +113,10 @@ def project(tmp_path: Path) -> Project:
     shutil.copy(ROOT / "conftest.py", made.root / "conftest.py")
     worker = made.root / "docs_build" / "worker.py"
     # Блокам маленького проекта PyTorch не нужен, а загружать его при каждой проверке долго.
-    worker.write_text(re.sub(r"PRELOADED = \[.*?\]", "PRELOADED: list[str] = []", worker.read_text(encoding="utf-8")), encoding="utf-8")
+    worker.write_text(
+        re.sub(r"PRELOADED = \[.*?\]", "PRELOADED: list[str] = []", worker.read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
     made.write("modern_nets/__init__.py", '"""Пакет."""\n')
     made.write("modern_nets/used.py", "ADDEND = 2\n")
     made.write("modern_nets/unused.py", "OTHER = 1\n")

@@ -96,7 +96,11 @@ def test_bad_page_stops_the_build_and_names_the_place(project, old, new, message
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("[нет](nothing.md)", "nothing.md"), ("[нет](index.md#якоря-нет)", "якоря-нет"), ("![рисунок](assets/no.svg)", "no.svg")],
+    [
+        ("[нет](nothing.md)", "nothing.md"),
+        ("[нет](index.md#якоря-нет)", "якоря-нет"),
+        ("![рисунок](assets/no.svg)", "no.svg"),
+    ],
 )
 def test_broken_link_fails_the_strict_build(project, text, message):
     project.replace("docs/lesson.md", "# Урок\n", f"# Урок\n\n{text}\n")
@@ -244,7 +248,10 @@ def test_check_notices_an_output_that_changed(project):
     project.write("modern_nets/used.py", "import os\n\nADDEND = int(os.environ.get('ADDEND', 2))\n")
     project.command("docs_build", "run")
     assert project.command("docs_build", "check")[0] == 0
-    project.write("docs_build/worker.py", (project.root / "docs_build/worker.py").read_text(encoding="utf-8") + "\nENVIRONMENT['ADDEND'] = '5'\n")
+    project.write(
+        "docs_build/worker.py",
+        (project.root / "docs_build/worker.py").read_text(encoding="utf-8") + "\nENVIRONMENT['ADDEND'] = '5'\n",
+    )
     exit_code, log = project.command("docs_build", "check")
     assert exit_code == 1
     assert "docs/lesson.md:5" in log and "сумма 7" in log
@@ -281,7 +288,10 @@ def test_moved_block_keeps_its_output(project):
     project.command("docs_build", "run")
     project.without_libraries()
     text = (project.root / "docs" / "lesson.md").read_text(encoding="utf-8")
-    project.write("docs/lesson.md", text.replace(':second"', ':SECOND"').replace(':first"', ':second"').replace(':SECOND"', ':first"'))
+    project.write(
+        "docs/lesson.md",
+        text.replace(':second"', ':SECOND"').replace(':first"', ':second"').replace(':SECOND"', ':first"'),
+    )
     project.build()
     assert project.output_blocks() == ["вдвое больше 8", "сумма 4"]
 
