@@ -45,13 +45,11 @@ print("картинки:", tuple(images.shape), "ответы:", tuple(labels.sh
 torch.manual_seed(0)
 model = resnet18_for_32().train()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-batch, answers = (
-    images[:8],
-    labels[:8],
-)  # один и тот же пакет на каждом шаге
+# Один и тот же пакет на каждом шаге.
+batch, answers = images[:8], labels[:8]
 
 losses = []
-for step in range(8):
+for _ in range(8):
     loss = nn.functional.cross_entropy(model(batch), answers)
     optimizer.zero_grad()
     loss.backward()
