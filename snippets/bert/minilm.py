@@ -9,12 +9,8 @@ tokenizer = BertTokenizer.from_pretrained(MODEL_DIR)
 model = BertModel.from_pretrained(MODEL_DIR)
 
 print("токенов в словаре:", len(tokenizer))
-for word in (
-    "playing",
-    "tokenization",
-    "snowboarding",
-    "electroencephalography",
-):
+words = ["playing", "tokenization", "electroencephalography"]
+for word in words:
     print(word, "→", *tokenizer.tokenize(word))
 # --8<-- [end:pieces]
 
@@ -27,9 +23,8 @@ def wordpiece(word):
     pieces, start = [], 0
     while start < len(word):
         prefix = "##" if start else ""  # ## — «продолжение слова»
-        for end in range(
-            len(word), start, -1
-        ):  # сначала самый длинный кусок
+        # Сначала самый длинный кусок.
+        for end in range(len(word), start, -1):
             if prefix + word[start:end] in vocabulary:
                 break
         else:
@@ -39,12 +34,7 @@ def wordpiece(word):
     return pieces
 
 
-for word in (
-    "tokenization",
-    "snowboarding",
-    "electroencephalography",
-    "слово",
-):
+for word in [*words, "слово"]:
     print(word, wordpiece(word) == tokenizer.tokenize(word))
 # --8<-- [end:greedy]
 
@@ -52,18 +42,14 @@ for word in (
 # --8<-- [start:russian]
 # docs: model словарь MiniLM — тот же, что у bert-base-uncased
 # docs: quote ru_tokens en_tokens
-for text in "чай", "мой ёж", "Привет, мир!", "нейронная сеть", "🙂":
+for text in "чай", "мой ёж", "Привет, мир!", "нейронная сеть", "җыр":
     print(text, "→", *tokenizer.tokenize(text))
 
-russian = "Нейронная сеть читает предложение в обе стороны сразу."
-english = (
-    "The neural network reads the sentence in both directions at once."
-)
+russian = "Нейронная сеть читает предложение в обе стороны."
+english = "The neural network reads the sentence in both directions."
 ru_tokens = len(tokenizer.tokenize(russian))
 en_tokens = len(tokenizer.tokenize(english))
-print(
-    f"\nодно и то же: по-русски {ru_tokens} токенов, по-английски {en_tokens}"
-)
+print(f"\nтокенов: по-русски {ru_tokens}, по-английски {en_tokens}")
 same_ids = tokenizer.encode("май") == tokenizer.encode("маи")
 print("«май» и «маи» неразличимы:", same_ids)
 # --8<-- [end:russian]
@@ -78,10 +64,8 @@ pairs = tokenizer(
     return_tensors="pt",
 )
 for row in 0, 1:
-    print(
-        "tokens        ",
-        *tokenizer.convert_ids_to_tokens(pairs.input_ids[row]),
-    )
+    tokens = tokenizer.convert_ids_to_tokens(pairs.input_ids[row])
+    print("tokens        ", *tokens)
     print("token_type_ids", *pairs.token_type_ids[row].tolist())
     print("attention_mask", *pairs.attention_mask[row].tolist())
 # --8<-- [end:pair]
@@ -101,14 +85,12 @@ def layer_norm(x, name):
 
 
 def embed(input_ids, token_type_ids):  # (T,), (T,) → (T, 384)
-    token = weights["embeddings.word_embeddings.weight"][input_ids]
-    place = weights["embeddings.position_embeddings.weight"][
-        : len(input_ids)
-    ]
-    segment = weights["embeddings.token_type_embeddings.weight"][
-        token_type_ids
-    ]
-    return layer_norm(token + place + segment, "embeddings.LayerNorm")
+    tokens = weights["embeddings.word_embeddings.weight"]
+    places = weights["embeddings.position_embeddings.weight"]
+    segments = weights["embeddings.token_type_embeddings.weight"]
+    x = tokens[input_ids] + segments[token_type_ids]
+    x = x + places[: len(input_ids)]
+    return layer_norm(x, "embeddings.LayerNorm")
 
 
 ids, types = pairs.input_ids[0], pairs.token_type_ids[0]
@@ -116,10 +98,8 @@ by_hand = embed(ids, types)
 with torch.no_grad():
     by_library = model.embeddings(ids[None], types[None])[0]
 print("форма:", tuple(by_hand.shape))
-print(
-    "совпадает с transformers:",
-    torch.allclose(by_hand, by_library, atol=1e-5),
-)
+same = torch.allclose(by_hand, by_library, atol=1e-5)
+print("совпадает с transformers:", same)
 # --8<-- [end:sum]
 
 
@@ -133,9 +113,8 @@ def linear(x, name):
 
 
 def split_heads(x, n_heads=12):
-    return x.unflatten(-1, (n_heads, -1)).transpose(
-        0, 1
-    )  # (T, D) → (H, T, K)
+    x = x.unflatten(-1, (n_heads, -1))  # (T, H, K)
+    return x.transpose(0, 1)  # (H, T, K)
 
 
 def bert(input_ids, token_type_ids, n_layers=6):
@@ -149,10 +128,8 @@ def bert(input_ids, token_type_ids, n_layers=6):
         joined = heads.transpose(0, 1).flatten(1)  # (H, T, K) → (T, D)
         found = linear(joined, f"{layer}.attention.output.dense")
         x = layer_norm(x + found, f"{layer}.attention.output.LayerNorm")
-        thought = F.gelu(
-            linear(x, f"{layer}.intermediate.dense")
-        )  # (T, 4D)
-        thought = linear(thought, f"{layer}.output.dense")
+        wide = F.gelu(linear(x, f"{layer}.intermediate.dense"))  # (T, 4D)
+        thought = linear(wide, f"{layer}.output.dense")
         x = layer_norm(x + thought, f"{layer}.output.LayerNorm")
     return x
 
@@ -162,10 +139,8 @@ with torch.no_grad():
 by_library = outputs.last_hidden_state[0]
 by_hand = bert(ids, types)
 print("форма:", tuple(by_hand.shape))
-print(
-    "совпадает с transformers:",
-    torch.allclose(by_hand, by_library, atol=1e-4),
-)
+same = torch.allclose(by_hand, by_library, atol=1e-4)
+print("совпадает с transformers:", same)
 # --8<-- [end:encoder]
 
 
@@ -217,15 +192,13 @@ sense = torch.tensor([0, 0, 0, 1, 1, 1])
 same = (sense[:, None] == sense) & ~torch.eye(6, dtype=torch.bool)
 other = sense[:, None] != sense
 for n_layer in 0, 2, 4, 6:
-    bank = F.normalize(
-        outputs.hidden_states[n_layer][is_bank], dim=-1
-    )  # (6, 384)
+    bank = outputs.hidden_states[n_layer][is_bank]  # (6, 384)
+    bank = F.normalize(bank, dim=-1)
     similarity = bank @ bank.T
     same_sense = similarity[same].mean().item()
     other_sense = similarity[other].mean().item()
-    print(
-        f"слой {n_layer}: тот же смысл {same_sense:.2f}, другой {other_sense:.2f}"
-    )
+    print(f"слой {n_layer}: тот же смысл {same_sense:.2f},", end=" ")
+    print(f"другой {other_sense:.2f}")
 # --8<-- [end:bank]
 
 
@@ -256,18 +229,15 @@ plt.show()
 # docs: quote without_mask
 text = "Fishermen stood along the bank."
 alone = tokenizer(text, return_tensors="pt")
-padded = tokenizer(
-    text, padding="max_length", max_length=24, return_tensors="pt"
-)
+fill = {"padding": "max_length", "max_length": 24}
+padded = tokenizer(text, **fill, return_tensors="pt")
 n_real = alone.input_ids.shape[1]
 with torch.no_grad():
-    truth = model(**alone).last_hidden_state[0]
-    masked = model(**padded).last_hidden_state[0, :n_real]
-    unmasked = model(padded.input_ids).last_hidden_state[
-        0, :n_real
-    ]  # маску забыли
+    truth = model(**alone).last_hidden_state
+    masked = model(**padded).last_hidden_state[:, :n_real]
+    forgot = model(padded.input_ids).last_hidden_state[:, :n_real]
 
-without_mask = (unmasked - truth).abs().max().item()
+without_mask = (forgot - truth).abs().max().item()
 print(f"токенов {n_real}, с заполнителями — {padded.input_ids.shape[1]}")
 print("с маской тот же ответ:", torch.allclose(masked, truth, atol=1e-4))
 print(f"без маски ответ сдвинулся на {without_mask:.2f}")
@@ -291,12 +261,9 @@ def encode_sentences(texts):
     batch = tokenizer(list(texts), padding=True, return_tensors="pt")
     with torch.no_grad():
         hidden = model(**batch).last_hidden_state  # (B, T, D)
-    real = batch.attention_mask[
-        ..., None
-    ]  # (B, T, 1): заполнители не в счёт
-    return hidden[:, 0], (hidden * real).sum(1) / real.sum(
-        1
-    )  # [CLS], среднее
+    real = batch.attention_mask[..., None]  # (B, T, 1)
+    mean = (hidden * real).sum(1) / real.sum(1)  # заполнители не в счёт
+    return hidden[:, 0], mean
 
 
 def close_and_far(a, b):
@@ -309,12 +276,8 @@ cls_a, mean_a = encode_sentences(retellings)
 cls_b, mean_b = encode_sentences(retellings.values())
 cls_close, cls_far = close_and_far(cls_a, cls_b)
 mean_close, mean_far = close_and_far(mean_a, mean_b)
-print(
-    f"[CLS]:    пересказ {cls_close:.2f}, чужое предложение {cls_far:.2f}"
-)
-print(
-    f"среднее:  пересказ {mean_close:.2f}, чужое предложение {mean_far:.2f}"
-)
+print(f"[CLS]:    пересказ {cls_close:.2f}, чужое {cls_far:.2f}")
+print(f"среднее:  пересказ {mean_close:.2f}, чужое {mean_far:.2f}")
 # --8<-- [end:pooling]
 
 
@@ -327,21 +290,16 @@ try:
 except (RuntimeError, IndexError) as error:
     print(f"{type(error).__name__}: {error}\n")
 
-cut = tokenizer(
-    long_text, truncation=True, max_length=512, return_tensors="pt"
-)
-windows = tokenizer(
-    long_text,
-    truncation=True,
-    max_length=512,
-    stride=128,
-    return_overflowing_tokens=True,
-)
+limit = {"truncation": True, "max_length": 512}
+cut = tokenizer(long_text, **limit, return_tensors="pt")
 with torch.no_grad():
     print("обрезка:", tuple(model(**cut).last_hidden_state.shape))
-print(
-    "окна с перехлёстом 128:", [len(window) for window in windows.input_ids]
+
+windows = tokenizer(
+    long_text, **limit, stride=128, return_overflowing_tokens=True
 )
+lengths = [len(window) for window in windows.input_ids]
+print("окна с перехлёстом 128:", lengths)
 # --8<-- [end:too_long]
 
 
@@ -353,9 +311,8 @@ inputs = tokenizer("Hello world!", return_tensors="pt")
 
 def gap_between_two_calls():
     with torch.no_grad():
-        first, second = (
-            model(**inputs).last_hidden_state for _ in range(2)
-        )
+        first = model(**inputs).last_hidden_state
+        second = model(**inputs).last_hidden_state
     return (first - second).abs().max().item()
 
 
@@ -364,7 +321,6 @@ model.train()  # так модель остаётся после цикла об
 print(f"train(): два вызова разошлись на {gap_between_two_calls():.2f}")
 model.eval()
 print(f"eval():  два вызова разошлись на {gap_between_two_calls():.0f}")
-print(
-    "граф для градиентов:", model(**inputs).last_hidden_state.requires_grad
-)
+outputs = model(**inputs)
+print("граф для градиентов:", outputs.last_hidden_state.requires_grad)
 # --8<-- [end:train_mode]
