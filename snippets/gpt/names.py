@@ -269,7 +269,7 @@ print(f"без маски после 150 шагов: {cheat_bits:.3f} бита �
 # docs: near 0.1
 # docs: limit 120
 # docs: quote gpt_bits gpt_perplexity
-history = train(model, 1000)
+history = train(model, 800)
 with torch.no_grad():
     gpt_bits = loss_of(model, test_ids).item() / math.log(2)
 gpt_perplexity = 2**gpt_bits
