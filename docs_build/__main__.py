@@ -1,8 +1,8 @@
 """Команды конвейера.
 
-    python -m docs_build run [СТРАНИЦА …] [--all]   выполнить устаревшие (или все) страницы и записать выводы
-    python -m docs_build check [СТРАНИЦА …]         выполнить страницы с нуля и сравнить с записями
-    python -m docs_build export ПАПКА               страницы с выводами как обычный Markdown
+python -m docs_build run [СТРАНИЦА …] [--all]   выполнить устаревшие (или все) страницы и записать выводы
+python -m docs_build check [СТРАНИЦА …]         выполнить страницы с нуля и сравнить с записями
+python -m docs_build export ПАПКА               страницы с выводами как обычный Markdown
 """
 
 import argparse
@@ -51,7 +51,9 @@ def load_pages(paths: Sequence[Path]) -> list[Page]:
 
 def run_pages(pages: list[Page], *, everything: bool) -> int:
     """Выполняет страницы; верную запись, с которой вывод сошёлся, не переписывает."""
-    waiting = [page for page in pages if everything or not records.is_fresh(records.read_record(page.name), page.blocks)]
+    waiting = [
+        page for page in pages if everything or not records.is_fresh(records.read_record(page.name), page.blocks)
+    ]
     if not waiting:
         print("Все записи верны, выполнять нечего.")
 

@@ -7,6 +7,7 @@
 import importlib.util
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,44 +19,48 @@ from mkdocs.structure.pages import Page as SitePage
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from docs_build import figures, labs, maths, records, render, runner  # noqa: E402
-from docs_build.labs import Lab, find_labs, load_lab  # noqa: E402
-from docs_build.pages import Page, find_pages, load_page  # noqa: E402
-from docs_build.project import CACHE, DOCS, FIGURES, DocsError, relative  # noqa: E402
+from docs_build import figures, labs, maths, records, render, runner
+from docs_build.labs import Lab, find_labs, load_lab
+from docs_build.pages import Page, find_pages, load_page
+from docs_build.project import CACHE, DOCS, FIGURES, DocsError, relative
 
 log = get_plugin_logger("страницы")
 
 EXECUTION_LIBRARIES = ("torch", "torchvision", "transformers", "sklearn", "matplotlib")
 
 
+@dataclass
 class Build:
-    """Состояние одной сборки."""
+    """Состояние сборки."""
 
-    command = "build"
-    pages: dict[str, Page] = {}
-    labs: dict[str, Lab] = {}
-    errors: dict[str, DocsError] = {}
-    lock = FileLock(CACHE / "build.lock")
+    command: str = "build"
+    pages: dict[str, Page] = field(default_factory=dict)
+    labs: dict[str, Lab] = field(default_factory=dict)
+    errors: dict[str, DocsError] = field(default_factory=dict)
+
+
+build = Build()
+build_lock = FileLock(CACHE / "build.lock")
 
 
 def on_startup(*, command: str, dirty: bool) -> None:
     """Запоминает, сборка это или сервер."""
-    Build.command = command
+    build.command = command
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
     """Выполняет устаревшие страницы; вторая сборка в это время ждёт."""
     CACHE.mkdir(exist_ok=True)
-    Build.lock.acquire()
+    build_lock.acquire()
     try:
-        Build.pages = {str(path): load_page(path) for path in find_pages()}
-        Build.labs = {str(labs.NOTEBOOKS / f"{path.stem}.ipynb"): load_lab(path) for path in find_labs()}
-        Build.errors = execute_stale([*Build.pages.values(), *(lab.page for lab in Build.labs.values())])
+        build.pages = {str(path): load_page(path) for path in find_pages()}
+        build.labs = {lab.src_uri: lab for lab in map(load_lab, find_labs())}
+        build.errors = execute_stale([*build.pages.values(), *(lab.page for lab in build.labs.values())])
     except DocsError as error:
         raise PluginError(str(error)) from None
     finally:
-        if Build.command == "serve":
-            Build.lock.release()
+        if build.command == "serve":
+            build_lock.release()
 
 
 def execute_stale(pages: Iterable[Page]) -> dict[str, DocsError]:
@@ -69,7 +74,7 @@ def execute_stale(pages: Iterable[Page]) -> dict[str, DocsError]:
     if not stale or missing:
         return {}
     errors = runner.execute_pages(stale, lambda _, record, pictures: records.write_record(record, pictures), log.info)
-    if errors and Build.command != "serve":
+    if errors and build.command != "serve":
         raise DocsError("сборка остановлена", "\n".join(str(error) for error in errors))
     for error in errors:
         log.error(str(error))
@@ -89,19 +94,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(
             File.generated(config, render.PLOTS + path.name, abs_src_path=str(path), inclusion=InclusionLevel.INCLUDED)
         )
-    for notebook, lab in Build.labs.items():
+    for uri, lab in build.labs.items():
         source = files.get_file_from_path(lab.page.path.relative_to(DOCS).as_posix())
         if source:
             files.remove(source)
-        text = labs.notebook_with_outputs(lab, records.read_record(lab.page.name))
-        records.write_atomically(Path(notebook), text)
-        files.append(File.generated(config, f"labs/{Path(notebook).name}", abs_src_path=notebook))
+        notebook = labs.notebook_with_outputs(lab, records.read_record(lab.page.name))
+        records.write_atomically(labs.NOTEBOOKS / uri, notebook)
+        files.append(File(uri, str(labs.NOTEBOOKS), config.site_dir, config.use_directory_urls))
     return files
 
 
 def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
     """Подставляет под блоки их выводы, а в текст — числа."""
-    source = Build.pages.get(str(page.file.abs_src_path))
+    source = build.pages.get(str(page.file.abs_src_path))
     if source is None:
         return markdown
     try:
@@ -112,8 +117,8 @@ def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files:
 
 def note_for(page: Page) -> str:
     """Предупреждение под заголовком: страница упала или её вывод устарел."""
-    if page.name in Build.errors:
-        text = str(Build.errors[page.name]).replace("\n", "\n    ")
+    if page.name in build.errors:
+        text = str(build.errors[page.name]).replace("\n", "\n    ")
         return f'!!! failure "Блок не выполнился"\n    ```text\n    {text}\n    ```\n'
     if page.blocks and not is_fresh(page):
         log.warning(f"{relative(page.path)}: вывод устарел. Выполните страницу заново: make site.")
@@ -124,7 +129,7 @@ def note_for(page: Page) -> str:
 def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
     """Превращает формулы в MathML и вставляет рисунки в страницу."""
     find = figures.FigureFinder({render.PLOTS: FIGURES, "assets/figures/": DOCS / "assets" / "figures"})
-    lab = Build.labs.get(str(page.file.abs_src_path))
+    lab = build.labs.get(page.file.src_uri)
     try:
         if lab:
             html = lab_content(html, lab, page, config, files)
@@ -143,18 +148,21 @@ def lab_content(html: str, lab: Lab, page: SitePage, config: MkDocsConfig, files
         source.markdown = render.insert_note(source.markdown, note)
     # page.render у тетрадей подменяет mkdocs-jupyter; у новой страницы он обычный.
     source.render(config, files)
-    page.toc, page.title = source.toc, source.title
+    page.toc, page.title, page.file.page = source.toc, source.title, page
     return labs.tidy(html, lab, (source.content or "").split("<hr data-cell>"))
 
 
 @event_priority(-50)
 def on_post_build(config: MkDocsConfig) -> None:
-    """Сборка кончилась: следующая может начинать."""
-    if Build.lock.is_locked:
-        Build.lock.release()
+    """Убирает карту сайта без адреса — в ней только дата сборки — и пускает следующую сборку."""
+    if not config.site_url:
+        for name in ("sitemap.xml", "sitemap.xml.gz"):
+            (Path(config.site_dir) / name).unlink(missing_ok=True)
+    if build_lock.is_locked:
+        build_lock.release()
 
 
 def on_build_error(error: Exception) -> None:
     """И после ошибки — тоже."""
-    if Build.lock.is_locked:
-        Build.lock.release()
+    if build_lock.is_locked:
+        build_lock.release()

@@ -3,8 +3,10 @@
 Выполняются теми же рабочими процессами и под теми же ключами, что и страницы, а показывает тетрадь mkdocs-jupyter.
 """
 
+import base64
 import re
 from dataclasses import dataclass
+from html import escape as html_escape
 from pathlib import Path
 
 import jupytext
@@ -14,11 +16,11 @@ from nbformat.notebooknode import NotebookNode
 
 from docs_build import figures
 from docs_build.pages import Block, Page, page_name, parse_options, strip_directives
-from docs_build.project import CACHE, FIGURES, LABS, relative
+from docs_build.project import CACHE, DOCS, FIGURES, LABS, relative
 from docs_build.records import Record
 
 MARKER = re.compile(r"^# %%")
-NOTEBOOKS = CACHE / "labs"
+NOTEBOOKS = CACHE / "notebooks"  # отсюда тетради попадают в сайт под теми же путями, что в docs/
 
 
 @dataclass
@@ -27,6 +29,11 @@ class Lab:
 
     page: Page
     notebook: NotebookNode
+
+    @property
+    def src_uri(self) -> str:
+        """Путь тетради на сайте."""
+        return self.page.path.relative_to(DOCS).with_suffix(".ipynb").as_posix()
 
     @property
     def markdown_cells(self) -> list[str]:
@@ -106,19 +113,23 @@ def tidy(html: str, lab: Lab, cells_html: list[str]) -> str:
     blocks = iter(lab.page.blocks)
     texts = iter(cells_html)
     parts = []
-    for cell in soup.select(".jp-Cell"):
+    for cell in soup.select(".jp-Cell[id]"):
         if "jp-MarkdownCell" in cell["class"]:
             parts.append(next(texts))
             continue
         block = next(blocks)
-        code = cell.select_one(".highlight-ipynb pre").decode_contents().strip("\n")
+        code = cell.select(".highlight-ipynb pre")[0].decode_contents().strip("\n")
         parts.append(f'<div class="language-python highlight"><pre><span></span><code>{code}\n</code></pre></div>')
         alts = iter(block.options.alts)
         for output in cell.select(".jp-OutputArea-output"):
-            svg = output.find("svg")
-            if svg is None:
-                text = output.get_text().strip("\n").replace("&", "&amp;").replace("<", "&lt;")
-                parts.append(f'<div class="language-text output highlight"><pre><span></span><code>{text}\n</code></pre></div>')
+            picture = output.find("img")
+            if picture is None:
+                text = html_escape(output.get_text().strip("\n"), quote=False)
+                parts.append(
+                    f'<div class="language-text output highlight"><pre><span></span><code>{text}\n</code></pre></div>'
+                )
             else:
-                parts.append(figures.figure_html(str(svg), next(alts), plot=True))
-    return "\n".join(parts)
+                svg = base64.b64decode(str(picture["src"]).partition(",")[2]).decode("utf-8")
+                parts.append(figures.figure_html(svg, next(alts), plot=True))
+    download = f'<p><a class="md-button" href="{Path(lab.src_uri).name}" download>Скачать тетрадь (.ipynb)</a></p>'
+    return "\n".join(parts).replace("</h1>", f"</h1>\n{download}", 1)

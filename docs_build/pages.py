@@ -214,7 +214,9 @@ def section_line(source: Path, section: str, place: str) -> int:
             raise DocsError(place, f"в {relative(source)} есть разделы: включайте их по одному, а не файл целиком.")
         if mark["kind"] == "start":
             if open_section:
-                raise DocsError(f"{relative(source)}:{number}", f"раздел «{mark['name']}» открыт внутри «{open_section}».")
+                raise DocsError(
+                    f"{relative(source)}:{number}", f"раздел «{mark['name']}» открыт внутри «{open_section}»."
+                )
             open_section = mark["name"]
             if mark["name"] == section:
                 found = number + 1

@@ -11,7 +11,7 @@ from docs_build.pages import Block, Fence, Page, expand, scan_fences
 from docs_build.project import DocsError, relative
 from docs_build.records import Output, Record
 
-QUOTE = re.compile(r"\{\{\s*(?:(?P<page>[\w-]+)\.)?(?P<name>\w+)\s*(?::(?P<format>[^}]*?))?\s*\}\}")
+QUOTE = re.compile(r"(?<!`)\{\{\s*(?:(?P<page>[\w-]+)\.)?(?P<name>\w+)\s*(?::(?P<format>[^}]*?))?\s*\}\}")
 PLOTS = "assets/plots/"
 
 STALE = (

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from types import TracebackType
+from typing import Any
 
 from docs_build import figures, worker
 from docs_build.pages import Block, Page
@@ -44,7 +45,9 @@ class PageRun:
     def __enter__(self) -> "PageRun":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -83,7 +86,8 @@ class PageRun:
                 self._process.kill()
                 raise DocsError(
                     block.place,
-                    f"блок работает дольше {block.options.limit:g} с. Ускорьте его или поднимите предел строкой «# docs: limit N».",
+                    f"блок работает дольше {block.options.limit:g} с. "
+                    "Ускорьте его или поднимите предел строкой «# docs: limit N».",
                 )
             answer: worker.Result = self._connection.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -185,7 +189,7 @@ def _timed(page: Page) -> tuple[tuple[Record, dict[str, str]], float]:
 _starting = threading.Lock()
 
 
-def worker_context() -> multiprocessing.context.BaseContext:
+def worker_context() -> Any:
     """Где можно, процессы страниц отделяются от сервера, который уже загрузил PyTorch и transformers."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -227,5 +231,3 @@ def machine() -> str:
     except OSError:
         pass
     return f"{name}, один поток"
-
-

@@ -93,7 +93,9 @@ def block_differences(block: Block, record: records.Record | None, executed: Exe
     """Чем свежий вывод блока не сошёлся с тем, что показывает страница."""
     output = record.output_of(block) if record else None
     if record is None or output is None:
-        return [DocsError(block.place, f"нет записи вывода. Выполните страницу: make site ({relative(block.page_path)}).")]
+        return [
+            DocsError(block.place, f"нет записи вывода. Выполните страницу: make site ({relative(block.page_path)}).")
+        ]
     found = [compare.difference(output.text, executed.text, block.options)]
     if len(output.figures) != len(executed.figures):
         found.append(f"рисунков было {len(output.figures)}, стало {len(executed.figures)}")

@@ -173,7 +173,11 @@ def catch_figures() -> Callable[[str], list[str]]:
             buffer = io.StringIO()
             with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": f"{salt}-{number}"}):
                 figure.savefig(
-                    buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Creator": None}
+                    buffer,
+                    format="svg",
+                    transparent=True,
+                    bbox_inches="tight",
+                    metadata={"Date": None, "Creator": None},
                 )
             texts.append(buffer.getvalue())
         shown.clear()

@@ -45,7 +45,7 @@ def attention(
 
     Источник: Vaswani et al., 2017, формула (1).
     """
-    check_attention_inputs(q, k, v, mask)
+    _check_inputs(q, k, v, mask)
     scores = q @ k.mT / math.sqrt(q.shape[-1])  # (..., T, S)
     if mask is not None:
         # Конечное число вместо −∞: softmax полностью закрытой строки остаётся числом, а не NaN.
@@ -118,7 +118,7 @@ class MultiHeadAttention(nn.Module):
         if return_weights:
             heads, weights = attention(q, k, v, mask, dropout_p=dropout_p)
             return self._join_heads(heads), weights
-        check_attention_inputs(q, k, v, mask)
+        _check_inputs(q, k, v, mask)
         heads = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout_p)
         return self._join_heads(heads)
 
@@ -167,7 +167,7 @@ def padding_mask(attention_mask: Tensor) -> Tensor:
     return attention_mask.bool()[:, None, None, :]
 
 
-def check_attention_inputs(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
+def _check_inputs(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
     """Проверяет, что формы запросов, ключей и значений сходятся, а маска булева.
 
     Raises:
@@ -180,4 +180,6 @@ def check_attention_inputs(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None)
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"Ключей — {k.shape[-2]}, значений — {v.shape[-2]}: у каждого ключа должно быть значение.")
     if mask is not None and mask.dtype != torch.bool:
-        raise ValueError(f"Маска должна быть булевой (True — смотреть можно), а пришла {mask.dtype}: возьмите mask.bool().")
+        raise ValueError(
+            f"Маска должна быть булевой (True — смотреть можно), а пришла {mask.dtype}: возьмите mask.bool()."
+        )

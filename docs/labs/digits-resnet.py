@@ -28,11 +28,10 @@
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from modern_nets.resnet import ResidualBlock
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
-
-from modern_nets.resnet import ResidualBlock
 
 digits = load_digits()
 images = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16  # (B, 1, 8, 8)
@@ -56,6 +55,7 @@ plt.show()
 #
 # MLP видит 64 числа подряд и не знает, какие точки соседние. Свёрточная сеть с остаточными
 # блоками знает это по построению. Чтобы сравнение было честным, параметров у них почти поровну.
+
 
 # %%
 class TinyResNet(nn.Module):
@@ -110,6 +110,7 @@ print(f"MLP: {count(make_mlp())} параметров, ResNet: {count(TinyResNet
 # После каждой эпохи меряем долю верных ответов на отложенных картинках — обязательно
 # в режиме `eval()`: иначе BatchNorm считал бы средние по проверочному пакету.
 
+
 # %%
 def accuracy(model, x, y):
     model.eval()
@@ -131,6 +132,7 @@ def train(make_model, seed, n_epochs=12):
             optimizer.step()
         curve.append(accuracy(model, test_x, test_y))
     return model, curve
+
 
 # %% [markdown]
 # Одно обучение — один бросок монеты: начальные веса и порядок пакетов случайны. Поэтому каждую

@@ -1,0 +1,202 @@
+"""Что обещают сами страницы: полные уроки, весь код показан и выполняется, ничего из модуля не потеряно."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs_build import worker
+from docs_build.labs import find_labs
+from docs_build.pages import SECTION_MARK, find_pages, load_page
+from docs_build.project import DOCS, ROOT, SNIPPETS, relative
+from docs_build.render import russian
+from docs_build.runner import environment
+
+LESSONS = ["resnet", "transformer", "bert", "gpt", "vit"]
+PAGES = [load_page(path) for path in find_pages()]
+FILES = sorted(SNIPPETS.rglob("*.py"))
+
+
+def prose(page) -> str:
+    """Текст страницы без кода, разметки и формул."""
+    text = re.sub(r"^ *(`{3,}).*?^ *\1", "", "\n".join(page.lines), flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"\$\$.*?\$\$|`[^`]*`|!?\[|\]\([^)]*\)", " ", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_lesson_is_complete(name):
+    page = next(page for page in PAGES if page.name == name)
+    words = re.findall(r"[А-Яа-яЁё]{2,}", prose(page))
+    figures = re.findall(r"^!\[.+\]\(assets/figures/", "\n".join(page.lines), re.MULTILINE)
+    plots = [alt for block in page.blocks for alt in block.options.alts]
+    questions = re.findall(r"^\?\?\? question", "\n".join(page.lines), re.MULTILINE)
+    assert len(words) >= 1500
+    assert len(page.blocks) >= 6
+    assert figures and plots and len(figures) + len(plots) >= 2
+    assert len(questions) >= 5
+
+
+def test_no_python_looking_fence_escapes_pytest_codeblocks():
+    """Считает ограждения своим, нарочно широким способом и сравнивает с числом пунктов pytest."""
+    looking = re.compile(r"^\s*(?:`{3,}|~{3,})\s*\{?\s*\.?(?:py|ipython)", re.IGNORECASE)
+    expected = 0
+    for path in [*find_pages(), ROOT / "README.md"]:
+        outer = ""
+        for line in path.read_text(encoding="utf-8").splitlines():
+            fence = re.match(r"\s*(`{3,}|~{3,})(.*)", line)
+            if outer:
+                outer = "" if fence and fence[1].startswith(outer) and not fence[2].strip() else outer
+            elif fence:
+                expected += bool(looking.match(line))
+                outer = fence[1]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--codeblocks",
+        "docs",
+        "README.md",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8").stdout
+    assert len(re.findall(r"\.md::line \d+", collected)) == expected > 0
+
+
+def test_every_section_of_every_snippet_is_shown():
+    shown = {block.reference for page in PAGES for block in page.blocks}
+    written = set()
+    for path in FILES:
+        marks = [
+            mark["name"] for mark in SECTION_MARK.finditer(path.read_text(encoding="utf-8")) if mark["kind"] == "start"
+        ]
+        written |= {f"{relative(path)}:{name}" for name in marks} or {relative(path)}
+    assert written == {reference for reference in shown if reference.startswith("snippets/")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_code_outside_sections_is_empty(path: Path):
+    """Всё, что выполняется в файле с разделами, читатель видит на странице."""
+    inside, outside, marked = False, [], False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        mark = SECTION_MARK.search(line)
+        if mark:
+            inside, marked = mark["kind"] == "start", True
+        elif not inside and line.strip():
+            outside.append(line)
+    assert not marked or not outside
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_snippet_runs_by_itself(path: Path):
+    """Каждый файл — программа: выполняется в новом процессе страницы без блоков, стоящих выше."""
+    run_alone(path)
+
+
+@pytest.mark.parametrize("path", find_labs(), ids=relative)
+def test_lab_output_is_what_the_page_shows(path: Path):
+    from docs_build import records, runner
+    from docs_build.labs import load_lab
+    from docs_build.testing import record_differences
+
+    page = load_lab(path).page
+    fresh, pictures = runner.execute_page(page)
+    differences = record_differences(page, records.read_record(page.name), fresh, pictures)
+    assert not differences, "\n".join(map(str, differences))
+
+
+def run_alone(path: Path) -> None:
+    from docs_build.pages import Block, Options
+    from docs_build.runner import PageRun
+
+    code = path.read_text(encoding="utf-8")
+    alts = tuple(line for line in code.splitlines() if line.startswith("# docs: alt"))
+    name = relative(path)
+    block = Block(name, path, 1, 1, path, "", 1, code, Options(limit=600, alts=alts))
+    with PageRun(name) as run:
+        run.run(block)
+
+
+def test_records_are_fresh_and_none_is_left_over():
+    from docs_build import records
+    from docs_build.labs import load_lab
+
+    pages = [page for page in [*PAGES, *(load_lab(path).page for path in find_labs())] if page.blocks]
+    stale = [page.name for page in pages if not records.is_fresh(records.read_record(page.name), page.blocks)]
+    assert not stale, f"вывод устарел: {stale}; выполните make site"
+    assert {path.stem for path in records.OUTPUTS.glob("*.json")} == {page.name for page in pages}
+
+
+# Утверждения модуля, которые обязаны остаться на его страницах (исправленные — в исправленном виде).
+MODULE = {
+    "index": ["ResNet, Transformer, BERT, GPT", "области применения"],
+    "resnet": ["Классификация изображений", "Обнаружение объектов", "Сегментация", "skip"],
+    "transformer": ["Гибкость", "мультимодальность", "Длинный контекст", "Multi-Head", "Feed", "рекуррен"],
+    "bert": ["Named Entity Recognition", "Классификация текст", "Поиск", "Двунаправленн"],
+    "gpt": ["Генерация текст", "Чат-бот", "енерация кода|одогенерация", "P\\(w_t", "следующ"],
+    "vit": ["16 ?× ?16", "Универсальность", "позиц", "патч"],
+    "comparison": [
+        "Attention вместо рекурренции|внимание вместо рекурренции",
+        "классификация, QA|QA",
+        "чат-боты",
+        "распознавание",
+    ],
+    "practice": ["CIFAR-10", "тональност", "GPT-2", "ViT"],
+    "checklist": [
+        "идею skip-connections",
+        "разницу между Transformer, BERT и GPT",
+        "обрабатывает картинки",
+        "HuggingFace",
+    ],
+    "homework": ["ResNet-18 на CIFAR-10", "Сравните BERT и GPT", "собак"],
+    "faq": ["Почему ResNet так важен", "В чём магия трансформеров", "Почему ViT работает только при больших данных"],
+    "next": ["Модуль 6", "Модуль 7", "задача → архитектура", "итоговый проект"],
+}
+
+
+@pytest.mark.parametrize("name", MODULE)
+def test_nothing_of_the_module_is_lost(name):
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    lost = [pattern for pattern in MODULE[name] if not re.search(pattern, text, re.IGNORECASE)]
+    assert not lost
+
+
+@pytest.mark.parametrize("path", [DOCS / "maintain.md", ROOT / "README.md"], ids=relative)
+def test_commands_of_the_documentation_exist(path: Path):
+    """Каждая команда make — цель Makefile; каждая команда конвейера разбирается им."""
+    text = path.read_text(encoding="utf-8")
+    commands = re.findall(r"^\s*\$ (.+)$", text, re.MULTILINE) + re.findall(r"`(make [a-z][^`]*)`", text)
+    assert commands
+    for command in commands:
+        words = command.split()
+        if words[0] == "make":
+            subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
+        elif words[1:3] == ["-m", "docs_build"]:
+            subprocess.run([sys.executable, *words[1:4], "--help"], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_workers_see_neither_the_network_nor_the_readers_cache():
+    variables = environment()
+    assert variables["HF_HUB_OFFLINE"] == "1"
+    assert Path(variables["HF_HOME"]).is_relative_to(ROOT)
+    assert variables.keys() >= worker.ENVIRONMENT.keys()
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "shown"),
+    [
+        (0.9744, ".1%", "97,4\u00a0%"),
+        (11689512, ",", "11\u202f689\u202f512"),
+        (-1.5, ".1f", "−1,5"),
+        (2.9e-6, ".1e", "2,9·10⁻⁶"),
+        (True, "", "да"),
+        ("слово", "", "слово"),
+        (7, "", "7"),
+    ],
+)
+def test_numbers_are_written_the_russian_way(value, spec, shown):
+    assert russian(value, spec) == shown

@@ -1,0 +1,307 @@
+"""Что конвейер обещает автору: верный сайт или одна ясная ошибка с местом."""
+
+import filecmp
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+
+def add_block(project, code: str) -> None:
+    """Дописывает на страницу блок с кодом."""
+    project.write("snippets/lesson/extra.py", code)
+    project.replace("docs/lesson.md", "# Урок\n", '# Урок\n\n```python\n--8<-- "lesson/extra.py"\n```\n')
+
+
+def record(project) -> dict:
+    return json.loads((project.root / "outputs" / "lesson.json").read_text(encoding="utf-8"))
+
+
+def test_output_stands_under_its_block_and_numbers_in_the_text(project):
+    code, log = project.build("--strict")
+    assert code == 0, log
+    html = project.html()
+    assert project.output_blocks() == ["сумма 4", "вдвое больше 8"]
+    assert "Сумма равна 4" in html
+    assert "<math" in html
+    assert "# docs:" not in html and "8&lt;" not in html
+
+
+def test_figure_is_inlined_with_description_and_unique_ids(project):
+    add_block(
+        project,
+        "# docs: alt Прямая линия\nimport matplotlib.pyplot as plt\n\nfor _ in range(1):\n"
+        "    plt.plot([1, 2])\n    plt.show()\n",
+    )
+    code, log = project.build("--strict")
+    assert code == 0, log
+    html = project.html()
+    assert '<figure class="plot"><svg role="img" aria-label="Прямая линия"' in html
+    assert "var(--plot-1, #1f77b4)" in html
+    assert 'id="figure_1"' not in html
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = 1\nraise ValueError('сломалось')\n", ["docs/lesson.md:3", "snippets/lesson/extra.py:2", "сломалось"]),
+        ("def f():\n    return 1 / 0\n\n\nf()\n", ["snippets/lesson/extra.py:2", "ZeroDivisionError"]),
+        ("print('', end='')\n", ["docs/lesson.md:3", "ничего не напечатал"]),
+        ("import warnings\nwarnings.warn('осторожно')\n", ["docs/lesson.md:3", "поток ошибок", "осторожно"]),
+        ("import matplotlib.pyplot as plt\nplt.show()\n", ["docs/lesson.md:3", "рисунка нет"]),
+        ("import matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()\n", ["docs/lesson.md:3", "описаний — 0"]),
+        ("# docs: limit 1\nimport time\ntime.sleep(60)\n", ["docs/lesson.md:3", "дольше 1 с"]),
+        ("import os\nos._exit(7)\n", ["docs/lesson.md:3", "код 7"]),
+        ("x = (\n", ["snippets/lesson/extra.py:1", "SyntaxError"]),
+        ("# docs: near много\nprint(1)\n", ["docs/lesson.md:3", "нужно число"]),
+        ("# docs: naer 0.1\nprint(1)\n", ["docs/lesson.md:3", "неизвестная строка"]),
+        ("# docs: quote nothing\nprint(1)\n", ["snippets/lesson/extra.py:1", "nothing", "такого имени нет"]),
+        ("import urllib.request\nurllib.request.urlopen('http://example.org')\n", ["extra.py:2", "сети"]),
+    ],
+)
+def test_bad_block_stops_the_build_and_names_the_place(project, code, message):
+    add_block(project, code)
+    exit_code, log = project.build()
+    assert exit_code == 1
+    for part in message:
+        assert part in log
+    assert not (project.root / "outputs" / "lesson.json").exists()
+    assert not (project.root / "site" / "lesson").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("code.py:first", "nothing.py", ["docs/lesson.md:5", "нет такого фрагмента", "nothing.py"]),
+        ("code.py:first", "code.py:third", ["docs/lesson.md:5", "нет такого фрагмента", "third"]),
+        ("code.py:first", "code.py", ["docs/lesson.md:5", "есть разделы"]),
+        ('--8<-- "lesson/code.py:first"', "print(1)", ["docs/lesson.md:5", "ровно одна строка включения"]),
+        ("```python\n", "``` python\n", ["docs/lesson.md:5", "похоже на Python"]),
+        ("```python\n", "```py\n", ["docs/lesson.md:5", "похоже на Python"]),
+        ("```python\n", '```python title="x"\n', ["docs/lesson.md:5", "похоже на Python"]),
+        ("```python\n", "```{.python .annotate}\n", ["docs/lesson.md:5", "похоже на Python"]),
+        ("{{ total }}", "{{ totl }}", ["docs/lesson.md:3", "нет значения «totl»"]),
+        ("{{ total }}", "{{ total:.2q }}", ["docs/lesson.md:3", "формат"]),
+        ("$a^2$", "$\\frac{1}$", ["lesson.md", "формула"]),
+    ],
+)
+def test_bad_page_stops_the_build_and_names_the_place(project, old, new, message):
+    project.replace("docs/lesson.md", old, new)
+    exit_code, log = project.build()
+    assert exit_code == 1
+    for part in message:
+        assert part in log
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[нет](nothing.md)", "nothing.md"),
+        ("[нет](index.md#якоря-нет)", "якоря-нет"),
+        ("![рисунок](assets/no.svg)", "no.svg"),
+    ],
+)
+def test_broken_link_fails_the_strict_build(project, text, message):
+    project.replace("docs/lesson.md", "# Урок\n", f"# Урок\n\n{text}\n")
+    exit_code, log = project.build("--strict")
+    assert exit_code == 1
+    assert message in log
+
+
+def test_page_left_out_of_the_navigation_fails_the_strict_build(project):
+    project.write("docs/forgotten.md", "# Забытая\n")
+    exit_code, log = project.build("--strict")
+    assert exit_code == 1
+    assert "forgotten.md" in log
+
+
+def test_editing_text_runs_nothing_and_editing_code_runs_its_page(project):
+    project.write("docs/other.md", '# Другая\n\n```python\n--8<-- "lesson/other.py"\n```\n')
+    project.write("snippets/lesson/other.py", "print('другая')\n")
+    assert "lesson" in project.command("docs_build", "run")[1]
+    project.replace("docs/lesson.md", "Сумма равна", "Итог равен")
+    assert "выполнять нечего" in project.command("docs_build", "run")[1]
+    project.replace("snippets/lesson/code.py", "вдвое больше", "удвоенная")
+    log = project.command("docs_build", "run")[1]
+    assert "lesson:" in log and "other:" not in log
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "runs"),
+    [
+        ("modern_nets/used.py", "2", "3", True),
+        ("modern_nets/unused.py", "1", "3", False),
+        ("requirements/lessons.lock", "==1", "==2", True),
+        ("docs_build/render.py", '"""', '"""Ещё. ', False),
+    ],
+)
+def test_record_is_stale_when_what_it_depends_on_changes(project, name, old, new, runs):
+    project.command("docs_build", "run")
+    project.replace(name, old, new)
+    log = project.command("docs_build", "run")[1]
+    assert ("lesson:" in log) == runs
+
+
+def test_data_read_by_a_block_is_a_dependency(project):
+    project.write("modern_nets/data/numbers.txt", "5\n")
+    add_block(
+        project,
+        "from importlib.resources import files\n\nprint((files('modern_nets') / 'data/numbers.txt').read_text())\n",
+    )
+    project.command("docs_build", "run")
+    project.write("modern_nets/data/numbers.txt", "6\n")
+    project.build()
+    assert project.output_blocks()[0] == "6"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "edited", "no figure"])
+def test_damaged_record_counts_as_stale(project, damage):
+    add_block(project, "# docs: alt Точка\nimport matplotlib.pyplot as plt\n\nplt.plot([1])\nplt.show()\n")
+    project.command("docs_build", "run")
+    path = project.root / "outputs" / "lesson.json"
+    whole = path.read_text(encoding="utf-8")
+    match damage:
+        case "truncated":
+            path.write_text(whole[: len(whole) // 2], encoding="utf-8")
+        case "edited":
+            path.write_text(whole.replace("сумма 4", "сумма 5"), encoding="utf-8")
+        case "no figure":
+            next((project.root / "outputs" / "figures").glob("*.svg")).unlink()
+    exit_code, log = project.build("--strict")
+    assert exit_code == 0, log
+    assert path.read_text(encoding="utf-8") == whole
+    assert "сумма 4" in project.output_blocks()
+
+
+def test_without_libraries_a_stale_page_says_so_and_a_strict_build_refuses(project):
+    project.command("docs_build", "run")
+    project.without_libraries()
+    project.replace("snippets/lesson/code.py", "вдвое больше", "удвоенная")
+    exit_code, log = project.build()
+    assert exit_code == 0, log
+    assert "Вывод на этой странице устарел" in project.html()
+    exit_code, log = project.build("--strict")
+    assert exit_code == 1
+    assert "docs/lesson.md: вывод устарел" in log
+
+
+def test_without_libraries_recorded_outputs_are_shown(project):
+    project.command("docs_build", "run")
+    project.without_libraries()
+    exit_code, log = project.build("--strict")
+    assert exit_code == 0, log
+    assert project.output_blocks() == ["сумма 4", "вдвое больше 8"]
+
+
+def test_build_after_a_killed_one_is_right(project):
+    slow = project.root / "started"
+    add_block(project, f"import pathlib, time\n\npathlib.Path({str(slow)!r}).touch()\ntime.sleep(30)\n")
+    process = project.start("mkdocs", "build")
+    deadline = time.monotonic() + 60
+    while not slow.exists() and time.monotonic() < deadline:
+        process.poll()
+    process.kill()
+    process.communicate()
+    project.write("snippets/lesson/extra.py", "print('быстро')\n")
+    exit_code, log = project.build("--strict")
+    assert exit_code == 0, log
+    assert project.output_blocks() == ["быстро", "сумма 4", "вдвое больше 8"]
+
+
+def test_two_builds_at_once_are_both_right(project):
+    first, second = project.start("mkdocs", "build", "--strict"), project.start("mkdocs", "build", "--strict")
+    for process in (first, second):
+        log, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, log
+    assert project.output_blocks() == ["сумма 4", "вдвое больше 8"]
+
+
+def test_two_builds_from_the_same_records_are_byte_identical(project):
+    add_block(project, "# docs: alt Точка\nimport matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()\n")
+    project.replace("mkdocs.yml", "name: mkdocs", "name: material")
+    project.build("--strict", "-d", "one")
+    project.build("--strict", "-d", "two")
+
+    def same(comparison: filecmp.dircmp) -> bool:
+        different = [
+            name
+            for name in comparison.common_files
+            if (Path(comparison.left) / name).read_bytes() != (Path(comparison.right) / name).read_bytes()
+        ]
+        assert not (different or comparison.left_only or comparison.right_only), different
+        return all(same(inner) for inner in comparison.subdirs.values())
+
+    assert same(filecmp.dircmp(project.root / "one", project.root / "two"))
+
+
+def test_fresh_execution_gives_the_same_record(project):
+    add_block(project, "# docs: alt Точка\nimport matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()\n")
+    project.command("docs_build", "run")
+    first = record(project)
+    (project.root / "outputs" / "lesson.json").unlink()
+    project.command("docs_build", "run", "--all")
+    assert record(project) == first
+
+
+def test_check_notices_an_output_that_changed(project):
+    project.write("modern_nets/used.py", "import os\n\nADDEND = int(os.environ.get('ADDEND', 2))\n")
+    project.command("docs_build", "run")
+    assert project.command("docs_build", "check")[0] == 0
+    project.write(
+        "docs_build/worker.py",
+        (project.root / "docs_build/worker.py").read_text(encoding="utf-8") + "\nENVIRONMENT['ADDEND'] = '5'\n",
+    )
+    exit_code, log = project.command("docs_build", "check")
+    assert exit_code == 1
+    assert "docs/lesson.md:5" in log and "сумма 7" in log
+
+
+def test_codeblocks_make_one_item_a_fence_sharing_one_namespace(project):
+    project.command("docs_build", "run")
+    exit_code, log = project.command("pytest", "--codeblocks", "docs", "-p", "no:cacheprovider")
+    assert exit_code == 0, log
+    assert "2 passed" in log
+    # Второй блок пользуется именем из первого: выбранный один, он выполняет и первый.
+    exit_code, log = project.command("pytest", "--codeblocks", "docs/lesson.md::line 9", "-p", "no:cacheprovider")
+    assert exit_code == 0, log
+    assert "1 passed" in log
+
+
+def test_codeblocks_compare_with_what_the_page_shows(project):
+    project.command("docs_build", "run")
+    project.write("modern_nets/used.py", "ADDEND = 3\n")
+    exit_code, log = project.command("pytest", "--codeblocks", "docs", "-p", "no:cacheprovider")
+    assert exit_code == 1
+    assert "docs/lesson.md:5" in log and "вывод не сошёлся с записью" in log
+
+
+def test_export_writes_pages_with_their_outputs(project):
+    project.command("docs_build", "run")
+    exit_code, log = project.command("docs_build", "export", "plain")
+    assert exit_code == 0, log
+    text = (project.root / "plain" / "lesson.md").read_text(encoding="utf-8")
+    assert "сумма 4" in text and "Сумма равна 4" in text and "8<" not in text
+
+
+def test_moved_block_keeps_its_output(project):
+    project.command("docs_build", "run")
+    project.without_libraries()
+    text = (project.root / "docs" / "lesson.md").read_text(encoding="utf-8")
+    project.write(
+        "docs/lesson.md",
+        text.replace(':second"', ':SECOND"').replace(':first"', ':second"').replace(':SECOND"', ':first"'),
+    )
+    project.build()
+    assert project.output_blocks() == ["вдвое больше 8", "сумма 4"]
+
+
+def test_block_sees_itself_as_a_program(project):
+    add_block(
+        project,
+        "import inspect\nimport pickle\n\n\nclass Point:\n    x = 3\n\n\n"
+        "print(__name__, pickle.loads(pickle.dumps(Point())).x)\nprint(inspect.getsource(Point))\n",
+    )
+    exit_code, log = project.build("--strict")
+    assert exit_code == 0, log
+    assert project.output_blocks()[0] == "__main__ 3\nclass Point:\n    x = 3"
