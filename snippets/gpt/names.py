@@ -234,7 +234,6 @@ print("без маски:       изменилось",
       (changed.amax(dim=-1)[0] > 0).int().tolist())
 # --8<-- [end:future]
 # --8<-- [start:train]
-# docs: limit 120
 def train(model, n_steps, mask=None, peak_lr=3e-3):
     """Учит модель на случайных пакетах; возвращает потери (шаг, биты)."""
     torch.manual_seed(0)
@@ -258,7 +257,8 @@ def train(model, n_steps, mask=None, peak_lr=3e-3):
     return history
 # --8<-- [end:train]
 # --8<-- [start:cheat]
-# docs: near 0.5
+# docs: near 0.9
+# docs: limit 200
 # docs: quote cheat_bits
 cheater = GPT(vocab_size, context=24, d_model=64, n_heads=4, n_layers=3)
 cheater.apply(init_small)
@@ -267,7 +267,7 @@ print(f"без маски после 150 шагов: {cheat_bits:.3f} бита �
 # --8<-- [end:cheat]
 # --8<-- [start:learn]
 # docs: near 0.1
-# docs: limit 120
+# docs: limit 300
 # docs: quote gpt_bits gpt_perplexity
 history = train(model, 800)
 with torch.no_grad():
@@ -367,7 +367,7 @@ torch.manual_seed(0)
 print(*readable(generate(model, start("", 12), 18, sampler())), sep=", ")
 # --8<-- [end:generate]
 # --8<-- [start:memory]
-# docs: near 0.5
+# docs: near 0.8
 # docs: quote copied guessed invented_share
 torch.manual_seed(1)
 thousand = readable(generate(model, start("", 1000), 18, sampler()))
@@ -424,21 +424,21 @@ print(f"сдвиг на один: {one_shift:.3f}, без сдвига: {no_shif
 assert abs(one_shift - bigram_bits) < 1e-4
 # --8<-- [end:shift]
 # --8<-- [start:padding]
-# docs: near 0.3
+# docs: near 0.9
 prompts = ["ши", "королен"]
 rows = [start(prompt)[0] for prompt in prompts]
 lengths = torch.tensor([len(row) for row in rows])
 padded = pad_sequence(rows, batch_first=True, padding_value=0)  # (B, T)
 
-def best(logits):
-    p, tokens = logits.softmax(dim=-1).topk(3)
-    return [f"{symbols[t]} {x:.2f}" for x, t in zip(p, tokens.tolist())]
+def two(logits):
+    p = logits.softmax(dim=-1)
+    return f"«р» {p[number['р']]:.2f}, «б» {p[number['б']]:.2f}"
 
 with torch.no_grad():
     logits = model(padded)  # (B, T, V)
-    print("одна, без пакета:        ", *best(model(rows[0][None])[0, -1]))
-    print("в пакете, logits[:, -1]: ", *best(logits[0, -1]))
-    print("в пакете, последняя буква:", *best(logits[0, lengths[0] - 1]))
+    print("одна, без пакета:     ", two(model(rows[0][None])[0, -1]))
+    print("пакет, logits[:, -1]: ", two(logits[0, -1]))
+    print("пакет, своя последняя:", two(logits[0, lengths[0] - 1]))
 # --8<-- [end:padding]
 # --8<-- [start:left]
 from modern_nets.attention import padding_mask
