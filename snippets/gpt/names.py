@@ -177,7 +177,7 @@ print("логиты:", tuple(model(encode(["орлов", "зимин"])).shape))
 # --8<-- [end:gpt]
 # --8<-- [start:loss]
 # docs: near 0.05
-# docs: quote bad_start good_start ln_v
+# docs: quote bad_start ln_v
 import torch.nn.functional as F
 
 def loss_of(model, ids, mask=None):
@@ -269,7 +269,7 @@ print(f"без маски после 150 шагов: {cheat_bits:.3f} бита �
 # docs: near 0.1
 # docs: limit 300
 # docs: quote gpt_bits gpt_perplexity
-history = train(model, 800)
+history = train(model, 700)
 with torch.no_grad():
     gpt_bits = loss_of(model, test_ids).item() / math.log(2)
 gpt_perplexity = 2**gpt_bits
@@ -379,7 +379,7 @@ print(f"настоящие, но не показанные: {guessed:.1%}")
 print(f"ни в одном списке: {invented_share:.1%}")
 # --8<-- [end:memory]
 # --8<-- [start:prefix]
-for options in ({"tau": 0.3}, {"tau": 1.0}, {"tau": 2.0},
+for options in ({"tau": 0.1}, {"tau": 1.0}, {"tau": 2.0},
                 {"tau": 2.0, "top_k": 5}, {"top_p": 0.8}):
     torch.manual_seed(0)
     choices = generate(model, start("шир", 6), 14, sampler(**options))
