@@ -212,7 +212,7 @@ print("логиты:", tuple(model(encode(["орлов", "зимин"])).shape))
 # --8<-- [end:gpt]
 # --8<-- [start:loss]
 # docs: near 0.05
-# docs: quote bad_start good_start ln_v
+# docs: quote bad_start ln_v
 import torch.nn.functional as F
 
 
@@ -280,7 +280,6 @@ print(
 
 # --8<-- [end:future]
 # --8<-- [start:train]
-# docs: limit 120
 def train(model, n_steps, mask=None, peak_lr=3e-3):
     """Учит модель на случайных пакетах; возвращает потери (шаг, биты)."""
     torch.manual_seed(0)
@@ -307,7 +306,8 @@ def train(model, n_steps, mask=None, peak_lr=3e-3):
 
 # --8<-- [end:train]
 # --8<-- [start:cheat]
-# docs: near 0.5
+# docs: near 0.9
+# docs: limit 200
 # docs: quote cheat_bits
 cheater = GPT(vocab_size, context=24, d_model=64, n_heads=4, n_layers=3)
 cheater.apply(init_small)
@@ -316,9 +316,9 @@ print(f"без маски после 150 шагов: {cheat_bits:.3f} бита �
 # --8<-- [end:cheat]
 # --8<-- [start:learn]
 # docs: near 0.1
-# docs: limit 120
+# docs: limit 300
 # docs: quote gpt_bits gpt_perplexity
-history = train(model, 1000)
+history = train(model, 700)
 with torch.no_grad():
     gpt_bits = loss_of(model, test_ids).item() / math.log(2)
 gpt_perplexity = 2**gpt_bits
@@ -435,7 +435,7 @@ torch.manual_seed(0)
 print(*readable(generate(model, start("", 12), 18, sampler())), sep=", ")
 # --8<-- [end:generate]
 # --8<-- [start:memory]
-# docs: near 0.5
+# docs: near 0.8
 # docs: quote copied guessed invented_share
 torch.manual_seed(1)
 thousand = readable(generate(model, start("", 1000), 18, sampler()))
@@ -447,13 +447,8 @@ print(f"настоящие, но не показанные: {guessed:.1%}")
 print(f"ни в одном списке: {invented_share:.1%}")
 # --8<-- [end:memory]
 # --8<-- [start:prefix]
-for options in (
-    {"tau": 0.3},
-    {"tau": 1.0},
-    {"tau": 2.0},
-    {"tau": 2.0, "top_k": 5},
-    {"top_p": 0.8},
-):
+for options in ({"tau": 0.1}, {"tau": 1.0}, {"tau": 2.0},
+                {"tau": 2.0, "top_k": 5}, {"top_p": 0.8}):
     torch.manual_seed(0)
     choices = generate(model, start("шир", 6), 14, sampler(**options))
     print(options, *readable(choices), sep="  ")
@@ -509,23 +504,22 @@ print(
 assert abs(one_shift - bigram_bits) < 1e-4
 # --8<-- [end:shift]
 # --8<-- [start:padding]
-# docs: near 0.3
+# docs: near 0.9
 prompts = ["ши", "королен"]
 rows = [start(prompt)[0] for prompt in prompts]
 lengths = torch.tensor([len(row) for row in rows])
 padded = pad_sequence(rows, batch_first=True, padding_value=0)  # (B, T)
 
-
-def best(logits):
-    p, tokens = logits.softmax(dim=-1).topk(3)
-    return [f"{symbols[t]} {x:.2f}" for x, t in zip(p, tokens.tolist())]
+def two(logits):
+    p = logits.softmax(dim=-1)
+    return f"«р» {p[number['р']]:.2f}, «б» {p[number['б']]:.2f}"
 
 
 with torch.no_grad():
     logits = model(padded)  # (B, T, V)
-    print("одна, без пакета:        ", *best(model(rows[0][None])[0, -1]))
-    print("в пакете, logits[:, -1]: ", *best(logits[0, -1]))
-    print("в пакете, последняя буква:", *best(logits[0, lengths[0] - 1]))
+    print("одна, без пакета:     ", two(model(rows[0][None])[0, -1]))
+    print("пакет, logits[:, -1]: ", two(logits[0, -1]))
+    print("пакет, своя последняя:", two(logits[0, lengths[0] - 1]))
 # --8<-- [end:padding]
 # --8<-- [start:left]
 from modern_nets.attention import padding_mask

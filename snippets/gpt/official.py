@@ -8,8 +8,9 @@ gpt2 = AutoModelForCausalLM.from_pretrained("gpt2").eval()
 
 prompts = ["Hello, my name is", "The quick brown fox jumps over the"]
 inputs = tokenizer(prompts, padding=True, return_tensors="pt")
+places = (inputs.attention_mask.cumsum(dim=1) - 1).clamp(min=0)
 with torch.no_grad():
-    logits = gpt2(**inputs).logits
+    logits = gpt2(**inputs, position_ids=places).logits  # (B, T, V)
 print("ось словаря:", logits.shape[-1], "осей:", logits.dim())
 
 torch.manual_seed(0)
