@@ -28,10 +28,13 @@ def prepare(picture, smallest=16):
     picture = ImageOps.exif_transpose(picture)  # пока EXIF ещё цел
     if min(picture.size) < smallest:
         w, h = picture.size
-        raise ValueError(f"картинка {w} × {h}, а нужно хотя бы {smallest} по стороне")
+        raise ValueError(
+            f"картинка {w} × {h}, а нужно хотя бы {smallest} по стороне"
+        )
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")  # прозрачное — на белое
+        # Прозрачное кладём на белое: convert отбросил бы прозрачность молча.
+        paper = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(paper, picture)
     return picture.convert("RGB")
 
@@ -51,7 +54,7 @@ import io
 
 import matplotlib.pyplot as plt
 
-# Телефон, который держали боком: пиксели лежат, а в EXIF приписано «повернуть».
+# Телефон держали боком: пиксели лежат, а в EXIF сказано «повернуть».
 exif = Image.Exif()
 exif[0x0112] = 6  # метка Orientation: показывать повёрнутым на 90° вправо
 file = io.BytesIO()
