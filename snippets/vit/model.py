@@ -87,7 +87,7 @@ parts = {name: count(part) for name, part in vit_b16.named_children()}
 own = vit_b16.cls_token.numel() + vit_b16.position.numel()
 parts |= {"[CLS], позиции": own, "всего": count(vit_b16)}
 for name, number in parts.items():
-    print(f"{name:15} {number:11_}".replace("_", " "))
+    print(f"{name:15}", f"{number:11,}".replace(",", " "))
 print("логиты:", tuple(logits.shape))
 # --8<-- [end:count]
 
@@ -143,7 +143,8 @@ order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
 x, y = x[order], y[order]
 x_train, y_train = x[:1000], y[:1000]
 x_test, y_test = x[1000:], y[1000:]
-print("обучение:", tuple(x_train.shape), "проверка:", tuple(x_test.shape))
+print("обучение:", tuple(x_train.shape))
+print("проверка:", tuple(x_test.shape))
 # --8<-- [end:data]
 
 
@@ -236,15 +237,16 @@ from statistics import mean
 
 sizes, seeds = (50, 200, 1000), (0, 1, 2)
 results, models = {}, {}
-print("картинок   ViT: обучение  проверка   CNN: обучение  проверка")
+print("проверка, % (в скобках — обучение)")
+print("картинок       ViT        CNN")
 for n in sizes:
-    line = f"{n:8} "
+    line = f"{n:8}"
     for name, make in (("ViT", small_vit), ("CNN", small_cnn)):
         runs = [trial(make, n, seed) for seed in seeds]
         results[name, n] = [test for test, _, _ in runs]
         models[name, n] = runs[0][2]
         seen = mean([seen for _, seen, _ in runs])
-        line += f"{seen:13.0f} % {mean(results[name, n]):8.0f} % "
+        line += f"{mean(results[name, n]):5.0f} ({seen:3.0f})"
     print(line)
 vit_50, vit_1000 = mean(results["ViT", 50]), mean(results["ViT", 1000])
 cnn_50, cnn_1000 = mean(results["CNN", 50]), mean(results["CNN", 1000])
@@ -317,9 +319,9 @@ def average(make, n, x_train=x_train, x_test=x_test, **options):
 
 vit_after = average(small_vit, 50, shuffled_train, shuffled_test)
 cnn_after = average(small_cnn, 50, shuffled_train, shuffled_test)
-print("50 картинок   как есть   плитки переставлены")
-print(f"ViT {vit_50:15.0f} % {vit_after:14.0f} %")
-print(f"CNN {cnn_50:15.0f} % {cnn_after:14.0f} %")
+print("50 картинок  как есть  переставлены")
+print(f"ViT {vit_50:14.0f} % {vit_after:11.0f} %")
+print(f"CNN {cnn_50:14.0f} % {cnn_after:11.0f} %")
 # --8<-- [end:shuffled]
 
 
@@ -338,12 +340,12 @@ no_positions, _, blind = trial(blind_vit, 1000, seed=0)
 with_positions = accuracy(vit, x_test, y_test)
 swapped = accuracy(vit, shuffled_test, y_test)
 still_blind = accuracy(blind, shuffled_test, y_test)
-print("проверка:     как есть   с переставленными плитками")
-print(f"с позициями {with_positions:8.0f} % {swapped:14.0f} %")
-print(f"без позиций {no_positions:8.0f} % {still_blind:14.0f} %")
+print("проверка     как есть  переставлены")
+print(f"с позициями {with_positions:6.0f} % {swapped:11.0f} %")
+print(f"без позиций {no_positions:6.0f} % {still_blind:11.0f} %")
 with torch.no_grad():
     gap = (blind(x_test) - blind(shuffled_test)).abs().max().item()
-print("логиты без позиций не изменились:", gap < 1e-3)
+print("без позиций логиты те же:", gap < 1e-3)
 # --8<-- [end:no_positions]
 
 # --8<-- [start:augment]
@@ -386,11 +388,11 @@ jitter_50 = average(small_vit, 50, augment=jitter)
 stem_50 = average(stem_vit, 50)
 cnn_jitter_50 = average(small_cnn, 50, augment=jitter)
 print("50 картинок, проверка")
-print(f"ViT                       {vit_50:3.0f} %")
-print(f"ViT, искажения            {jitter_50:3.0f} %")
-print(f"ViT со свёрткой           {stem_50:3.0f} %")
-print(f"CNN                       {cnn_50:3.0f} %")
-print(f"CNN, искажения            {cnn_jitter_50:3.0f} %")
+print(f"ViT             {vit_50:4.0f} %")
+print(f"ViT, искажения  {jitter_50:4.0f} %")
+print(f"ViT со свёрткой {stem_50:4.0f} %")
+print(f"CNN             {cnn_50:4.0f} %")
+print(f"CNN, искажения  {cnn_jitter_50:4.0f} %")
 # --8<-- [end:help]
 
 
@@ -429,9 +431,9 @@ def move(images):
 still, moving = learn_positions(keep), learn_positions(move)
 link_still = link_with_distance(still)
 link_moving = link_with_distance(moving)
-print("корреляция сходства позиций с расстоянием между патчами")
-print(f"картинки как есть:       {link_still:5.2f}")
-print(f"картинки ездят по кадру: {link_moving:5.2f}")
+print("сходство позиций и расстояние, корреляция")
+print(f"как есть       {link_still:5.2f}")
+print(f"ездят по кадру {link_moving:5.2f}")
 # --8<-- [end:positions]
 
 
@@ -511,7 +513,7 @@ agreement = F.cosine_similarity(pairs[0], pairs[1], dim=-1).mean().item()
 ink = F.avg_pool2d(x_test, 2).flatten(1) > -0.9  # патч не пуст
 on_ink = 100 * (looks * ink).sum().item() / looks.sum().item()
 ink_share = 100 * ink.float().mean().item()
-print(f"корреляция внимания [CLS] с влиянием патча: {agreement:.2f}")
+print(f"внимание и влияние, корреляция: {agreement:.2f}")
 print(f"непустых патчей: {ink_share:.0f} %")
 print(f"внимания на них: {on_ink:.0f} %")
 # --8<-- [end:explain]
@@ -521,9 +523,9 @@ square, strip = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 4, 16)
 try:
     vit(square)
 except RuntimeError as error:
-    print("16 × 16:", error)
+    print("16 × 16:", str(error)[:34] + "…")
 # Патчей в полосе 2 · 8 = 16, как и в квадрате 8 × 8: сложение сойдётся.
-print("4 × 16: логиты", tuple(vit(strip).shape), "и никакой ошибки")
+print("4 × 16:  логиты", tuple(vit(strip).shape), "— ошибки нет")
 # --8<-- [end:wrong_size]
 
 
@@ -568,11 +570,11 @@ big = VisionTransformer(replace(small, image_size=16)).eval()
 state = vit.state_dict()
 state["position"] = resize_positions(vit.position.detach(), old=4, new=8)
 big.load_state_dict(state)
-print("позиции:", tuple(vit.position.shape), "→", tuple(big.position.shape))
+print(tuple(vit.position.shape), "→", tuple(big.position.shape))
 
 big_before = accuracy(big, enlarge(x_test), y_test)
 train(big, enlarge(x_train), y_train, steps=50, lr=0.003)
 big_after = accuracy(big, enlarge(x_test), y_test)
-print(f"картинки 16 × 16 сразу после подгонки: {big_before:.0f} %")
-print(f"и после 50 шагов дообучения: {big_after:.0f} %")
+print(f"16 × 16, сразу:          {big_before:.0f} %")
+print(f"16 × 16, после 50 шагов: {big_after:.0f} %")
 # --8<-- [end:resize]

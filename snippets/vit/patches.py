@@ -13,7 +13,7 @@ for patch_size in (1, 8, 16, 32):
     print(f"{side:7} {n_tokens:8} {n_bytes / 2**power:12.1f} {unit}")
 
 ratio = price(8)[1] / price(16)[1]
-print(f"патч 8 против патча 16: матрица в {ratio:.1f} раза больше")
+print(f"патч 8 против 16: матрица в {ratio:.1f} раза больше")
 # --8<-- [end:price]
 
 # --8<-- [start:by_hand]
@@ -26,14 +26,15 @@ print(picture)
 blocks = picture.reshape(2, 2, 2, 2)
 # Оси номера патча — вперёд, оси внутри патча — назад.
 patches = blocks.permute(0, 2, 1, 3).reshape(4, 4)
-print("патчи строками:", patches.tolist())
+print("патчи — строки:")
+print(patches)
 # --8<-- [end:by_hand]
 
 # --8<-- [start:projection_by_hand]
 brightness = [0.25, 0.25, 0.25, 0.25]  # средняя яркость патча
 slope = [-0.5, 0.5, -0.5, 0.5]  # перепад слева направо
 E = torch.tensor([brightness, slope]).T  # (P·P, D) = (4, 2)
-print((patches.float() @ E).tolist())
+print(patches.float() @ E)  # (N, D) = (4, 2)
 # --8<-- [end:projection_by_hand]
 
 # --8<-- [start:cat]
