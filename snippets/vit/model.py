@@ -28,31 +28,36 @@ class EncoderBlock(nn.Module):
 
 
 # --8<-- [start:vit]
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """По умолчанию — ViT-B/16."""
+
+    image_size: int = 224
+    patch_size: int = 16
+    n_channels: int = 3
+    n_classes: int = 1000
+    d_model: int = 768
+    n_heads: int = 12
+    n_layers: int = 12
+
+
 class VisionTransformer(nn.Module):
-    def __init__(
-        self,
-        image_size,
-        patch_size,
-        n_channels,
-        n_classes,
-        d_model,
-        n_heads,
-        n_layers,
-    ):
+    def __init__(self, config):
         super().__init__()
-        n_patches = (image_size // patch_size) ** 2
-        self.patch_embedding = nn.Conv2d(
-            n_channels, d_model, patch_size, patch_size
-        )
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, d_model))
-        self.position = nn.Parameter(
-            0.02 * torch.randn(1, n_patches + 1, d_model)
-        )
+        self.config = config
+        D, P = config.d_model, config.patch_size
+        n_patches = (config.image_size // P) ** 2
+        self.patch_embedding = nn.Conv2d(config.n_channels, D, P, stride=P)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, D))
+        self.position = nn.Parameter(torch.randn(1, n_patches + 1, D) / 50)
         self.blocks = nn.ModuleList(
-            EncoderBlock(d_model, n_heads) for _ in range(n_layers)
+            EncoderBlock(D, config.n_heads) for _ in range(config.n_layers)
         )
-        self.norm = nn.LayerNorm(d_model)
-        self.head = nn.Linear(d_model, n_classes)
+        self.norm = nn.LayerNorm(D)
+        self.head = nn.Linear(D, config.n_classes)
 
     def embed(self, images):  # (B, C, H, W) → (B, N + 1, D)
         patches = self.patch_embedding(images).flatten(2).mT  # (B, N, D)
@@ -74,25 +79,59 @@ def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
-base = dict(
-    image_size=224,
-    n_channels=3,
-    n_classes=1000,
-    d_model=768,
-    n_heads=12,
-    n_layers=12,
-)
 with torch.device("meta"):  # формы есть, памяти под числа нет
-    vit_b16 = VisionTransformer(patch_size=16, **base)
+    vit_b16 = VisionTransformer(Config())
     logits = vit_b16(torch.empty(1, 3, 224, 224))
 
-for name, module in vit_b16.named_children():
-    print(f"{name:16} {count(module):11,}".replace(",", " "))
+parts = {name: count(part) for name, part in vit_b16.named_children()}
 own = vit_b16.cls_token.numel() + vit_b16.position.numel()
-print(f"{'[CLS] и позиции':16} {own:11,}".replace(",", " "))
-print(f"{'всего':16} {count(vit_b16):11,}".replace(",", " "))
+parts |= {"[CLS], позиции": own, "всего": count(vit_b16)}
+for name, number in parts.items():
+    print(f"{name:15}", f"{number:11,}".replace(",", " "))
 print("логиты:", tuple(logits.shape))
 # --8<-- [end:count]
+
+# --8<-- [start:parity]
+from transformers import ViTConfig, ViTForImageClassification
+
+torch.manual_seed(0)
+sizes = {"image_size": 32, "patch_size": 8}
+config = ViTConfig(
+    hidden_size=64,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    intermediate_size=256,
+    num_labels=10,
+    **sizes,
+)
+theirs = ViTForImageClassification(config).eval().double()
+ours = VisionTransformer(
+    Config(d_model=64, n_layers=3, n_heads=4, n_classes=10, **sizes)
+).double()
+for module in ours.modules():
+    if isinstance(module, nn.LayerNorm):
+        module.eps = config.layer_norm_eps  # 1e-12; в статье и timm — 1e-6
+
+names = """
+vit.embeddings.patch_embeddings.projection=patch_embedding
+vit.embeddings.cls_token=cls_token vit.layernorm=norm
+vit.embeddings.position_embeddings=position vit.layers=blocks
+q_proj=query k_proj=key v_proj=value o_proj=output fc1=0 fc2=2
+layernorm_before=norm_1 layernorm_after=norm_2 classifier=head
+"""
+state = {}
+for key, value in theirs.state_dict().items():
+    for pair in names.split():
+        key = key.replace(*pair.split("="))
+    state[key] = torch.randn_like(value) / 4  # у каждого веса — своё число
+ours.load_state_dict(state)
+theirs.load_state_dict(dict(zip(theirs.state_dict(), state.values())))
+
+images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+with torch.no_grad():
+    difference = (ours(images) - theirs(images).logits).abs().max().item()
+print("расхождение логитов меньше 1e-9:", difference < 1e-9)
+# --8<-- [end:parity]
 
 # --8<-- [start:data]
 from sklearn.datasets import load_digits
@@ -104,45 +143,49 @@ order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
 x, y = x[order], y[order]
 x_train, y_train = x[:1000], y[:1000]
 x_test, y_test = x[1000:], y[1000:]
-print("обучение:", tuple(x_train.shape), "проверка:", tuple(x_test.shape))
+print("обучение:", tuple(x_train.shape))
+print("проверка:", tuple(x_test.shape))
 # --8<-- [end:data]
 
 
 # --8<-- [start:nets]
 # docs: quote n_vit n_cnn
+small = Config(
+    image_size=8,
+    patch_size=2,
+    n_channels=1,
+    n_classes=10,
+    d_model=32,
+    n_heads=4,
+    n_layers=2,
+)
+
+
 def small_vit():
-    vit = VisionTransformer(
-        image_size=8,
-        patch_size=2,
-        n_channels=1,
-        n_classes=10,
-        d_model=32,
-        n_heads=4,
-        n_layers=2,
-    )
-    nn.init.normal_(
-        vit.position, std=0.5
-    )  # заметные позиции: учимся недолго
+    vit = VisionTransformer(small)
+    # Обычное начало, 0,02, за полторы сотни шагов не разошлось бы.
+    nn.init.normal_(vit.position, std=0.5)
     return vit
 
 
-def small_cnn(width=14):
-    def conv(c_in, c_out):
-        return [
-            nn.Conv2d(c_in, c_out, 3, padding=1, bias=False),
-            nn.BatchNorm2d(c_out),
-            nn.ReLU(),
-        ]
-
+def conv(c_in, c_out):
     return nn.Sequential(
-        *conv(1, width),
-        *conv(width, 2 * width),
+        nn.Conv2d(c_in, c_out, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(c_out),
+        nn.ReLU(),
+    )
+
+
+def small_cnn():
+    return nn.Sequential(
+        conv(1, 14),
+        conv(14, 28),
         nn.MaxPool2d(2),
-        *conv(2 * width, 2 * width),
-        *conv(2 * width, 4 * width),
+        conv(28, 28),
+        conv(28, 56),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(4 * width, 10),
+        nn.Linear(56, 10),
     )
 
 
@@ -190,22 +233,23 @@ def trial(make, n_images, seed, **options):
 # docs: near 0.3
 # docs: limit 120
 # docs: quote vit_50 cnn_50 vit_1000 cnn_1000
+from statistics import mean
+
 sizes, seeds = (50, 200, 1000), (0, 1, 2)
 results, models = {}, {}
-print("картинок   ViT: обучение  проверка   CNN: обучение  проверка")
+print("проверка, % (в скобках — обучение)")
+print("картинок       ViT        CNN")
 for n in sizes:
-    line = f"{n:8} "
+    line = f"{n:8}"
     for name, make in (("ViT", small_vit), ("CNN", small_cnn)):
         runs = [trial(make, n, seed) for seed in seeds]
         results[name, n] = [test for test, _, _ in runs]
         models[name, n] = runs[0][2]
-        seen = sum(seen for _, seen, _ in runs) / len(runs)
-        line += (
-            f"{seen:13.0f} % {sum(results[name, n]) / len(runs):8.0f} % "
-        )
+        seen = mean([seen for _, seen, _ in runs])
+        line += f"{mean(results[name, n]):5.0f} ({seen:3.0f})"
     print(line)
-vit_50, vit_1000 = (sum(results["ViT", n]) / 3 for n in (50, 1000))
-cnn_50, cnn_1000 = (sum(results["CNN", n]) / 3 for n in (50, 1000))
+vit_50, vit_1000 = mean(results["ViT", 50]), mean(results["ViT", 1000])
+cnn_50, cnn_1000 = mean(results["CNN", 50]), mean(results["CNN", 1000])
 # --8<-- [end:compare]
 
 # --8<-- [start:compare_figure]
@@ -214,17 +258,11 @@ import matplotlib.pyplot as plt
 
 figure, axis = plt.subplots(figsize=(5.5, 3.4))
 for name, color, marker in (("CNN", "C0", "o"), ("ViT", "C1", "s")):
-    means = [sum(results[name, n]) / len(seeds) for n in sizes]
+    means = [mean(results[name, n]) for n in sizes]
     axis.plot(sizes, means, color=color, label=name)
     for n in sizes:  # каждый запуск — своя точка: виден разброс
-        axis.plot(
-            [n] * len(seeds),
-            results[name, n],
-            marker,
-            color=color,
-            markersize=4,
-            linestyle="none",
-        )
+        runs = results[name, n]
+        axis.scatter([n] * len(runs), runs, s=20, c=color, marker=marker)
 axis.set_xscale("log")
 axis.set_xticks(sizes, [str(n) for n in sizes])
 axis.minorticks_off()
@@ -252,15 +290,12 @@ def rearrange(images, cells):
 
 generator = torch.Generator().manual_seed(1)
 cells = tile_order(torch.randperm(16, generator=generator))
-shuffled_train, shuffled_test = (
-    rearrange(x_train, cells),
-    rearrange(x_test, cells),
-)
+shuffled_train = rearrange(x_train, cells)
+shuffled_test = rearrange(x_test, cells)
 
 figure, axes = plt.subplots(1, 2, figsize=(4.4, 2.4))
-for axis, images, title in zip(
-    axes, (x_test, shuffled_test), ("было", "стало")
-):
+shown = {"было": x_test, "стало": shuffled_test}
+for axis, (title, images) in zip(axes, shown.items()):
     axis.imshow(images[0, 0].numpy(), cmap="Blues")
     axis.set_title(title)
     axis.axis("off")
@@ -270,35 +305,33 @@ plt.show()
 
 # --8<-- [start:shuffled]
 # docs: near 0.3
-# docs: quote vit_before vit_after cnn_before cnn_after
+# docs: quote vit_after cnn_after
 def average(make, n, x_train=x_train, x_test=x_test, **options):
     """Средняя точность трёх запусков на n картинках."""
-    total = 0
+    scores = []
     for seed in seeds:
         torch.manual_seed(seed)
         chosen = torch.randperm(1000)[:n]
         model = train(make(), x_train[chosen], y_train[chosen], **options)
-        total += accuracy(model, x_test, y_test)
-    return total / len(seeds)
+        scores.append(accuracy(model, x_test, y_test))
+    return mean(scores)
 
 
-vit_before, cnn_before = vit_50, cnn_50
 vit_after = average(small_vit, 50, shuffled_train, shuffled_test)
 cnn_after = average(small_cnn, 50, shuffled_train, shuffled_test)
-print("50 картинок   как есть   плитки переставлены")
-print(f"ViT {vit_before:15.0f} % {vit_after:14.0f} %")
-print(f"CNN {cnn_before:15.0f} % {cnn_after:14.0f} %")
+print("50 картинок  как есть  переставлены")
+print(f"ViT {vit_50:14.0f} % {vit_after:11.0f} %")
+print(f"CNN {cnn_50:14.0f} % {cnn_after:11.0f} %")
 # --8<-- [end:shuffled]
 
 
 # --8<-- [start:no_positions]
-# docs: near 0.3
+# docs: near 0.6
 # docs: quote with_positions swapped no_positions
 def blind_vit():
     vit = small_vit()
-    nn.init.zeros_(vit.position).requires_grad_(
-        False
-    )  # позиций нет и не будет
+    nn.init.zeros_(vit.position)
+    vit.position.requires_grad_(False)  # позиций нет и не появится
     return vit
 
 
@@ -306,19 +339,19 @@ vit = models["ViT", 1000]  # обучен на 1000 картинок как ес
 no_positions, _, blind = trial(blind_vit, 1000, seed=0)
 with_positions = accuracy(vit, x_test, y_test)
 swapped = accuracy(vit, shuffled_test, y_test)
-print("проверка:        как есть   с переставленными плитками")
-print(f"с позициями {with_positions:11.0f} % {swapped:14.0f} %")
-print(
-    f"без позиций {no_positions:11.0f} % "
-    f"{accuracy(blind, shuffled_test, y_test):14.0f} %"
-)
+still_blind = accuracy(blind, shuffled_test, y_test)
+print("проверка     как есть  переставлены")
+print(f"с позициями {with_positions:6.0f} % {swapped:11.0f} %")
+print(f"без позиций {no_positions:6.0f} % {still_blind:11.0f} %")
 with torch.no_grad():
     gap = (blind(x_test) - blind(shuffled_test)).abs().max().item()
-print("логиты без позиций не изменились:", gap < 1e-3)
+print("без позиций логиты те же:", gap < 1e-3)
 # --8<-- [end:no_positions]
 
 # --8<-- [start:augment]
 import math
+
+import torch.nn.functional as F
 
 
 def jitter(images, angle=15, zoom=0.1, shift=0.12):
@@ -328,35 +361,19 @@ def jitter(images, angle=15, zoom=0.1, shift=0.12):
         return (2 * torch.rand(len(images)) - 1) * scale
 
     a, s = random(math.radians(angle)), 1 + random(zoom)
-    matrix = torch.stack(
-        [
-            s * a.cos(),
-            -s * a.sin(),
-            random(shift),
-            s * a.sin(),
-            s * a.cos(),
-            random(shift),
-        ],
-        1,
-    )
-    grid = nn.functional.affine_grid(
-        matrix.view(-1, 2, 3), images.shape, align_corners=False
-    )
-    # Фон этих картинок — −1, а grid_sample дополняет нулями: сдвигаем туда и обратно.
-    return (
-        nn.functional.grid_sample(images + 1, grid, align_corners=False) - 1
-    )
+    x_row = torch.stack([s * a.cos(), -s * a.sin(), random(shift)], dim=1)
+    y_row = torch.stack([s * a.sin(), s * a.cos(), random(shift)], dim=1)
+    matrix = torch.stack([x_row, y_row], dim=1)  # (B, 2, 3)
+    grid = F.affine_grid(matrix, images.shape, align_corners=False)
+    # Поля grid_sample заполняет нулями, а фон здесь −1: сдвинем и вернём.
+    return F.grid_sample(images + 1, grid, align_corners=False) - 1
 
 
-def stem_vit(width=16):
+def stem_vit():
     """ViT, у которого перед нарезкой стоит одна свёртка 3 × 3."""
     vit = small_vit()
-    vit.patch_embedding = nn.Sequential(
-        nn.Conv2d(1, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.Conv2d(width, 32, 2, 2),
-    )
+    cut = nn.Conv2d(16, 32, kernel_size=2, stride=2)
+    vit.patch_embedding = nn.Sequential(conv(1, 16), cut)
     return vit
 
 
@@ -371,27 +388,26 @@ jitter_50 = average(small_vit, 50, augment=jitter)
 stem_50 = average(stem_vit, 50)
 cnn_jitter_50 = average(small_cnn, 50, augment=jitter)
 print("50 картинок, проверка")
-print(f"ViT                       {vit_50:3.0f} %")
-print(f"ViT, искажения            {jitter_50:3.0f} %")
-print(f"ViT со свёрткой           {stem_50:3.0f} %")
-print(f"CNN                       {cnn_50:3.0f} %")
-print(f"CNN, искажения            {cnn_jitter_50:3.0f} %")
+print(f"ViT             {vit_50:4.0f} %")
+print(f"ViT, искажения  {jitter_50:4.0f} %")
+print(f"ViT со свёрткой {stem_50:4.0f} %")
+print(f"CNN             {cnn_50:4.0f} %")
+print(f"CNN, искажения  {cnn_jitter_50:4.0f} %")
 # --8<-- [end:help]
 
 
 # --8<-- [start:positions]
-# docs: near 0.6
+# docs: near 2.5
 # docs: limit 120
 # docs: quote link_still link_moving
 def learn_positions(augment):
     torch.manual_seed(0)
     vit = small_vit()
-    nn.init.normal_(
-        vit.position, std=0.02
-    )  # почти нули: всё, что вырастет, выучено
+    # Почти нули: всё, что вырастет, выучено.
+    nn.init.normal_(vit.position, std=0.02)
     train(vit, x_train, y_train, steps=250, augment=augment)
     table = vit.position.detach()[0, 1:]  # без [CLS]: (16, D)
-    table = nn.functional.normalize(table - table.mean(0), dim=1)
+    table = F.normalize(table - table.mean(0), dim=1)
     return table @ table.T  # косинусы, (16, 16)
 
 
@@ -399,23 +415,25 @@ def link_with_distance(similarity):
     """Корреляция сходства двух позиций с расстоянием между патчами."""
     place = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))
     pairs = ~torch.eye(16, dtype=torch.bool)
-    rows = torch.stack(
-        [similarity[pairs], torch.cdist(place, place)[pairs]]
-    )
+    distance = torch.cdist(place, place)
+    rows = torch.stack([similarity[pairs], distance[pairs]])
     return torch.corrcoef(rows)[0, 1].item()
 
 
-still = learn_positions(lambda images: images)
-moving = learn_positions(
-    lambda images: jitter(images, zoom=0.15, shift=0.4)
-)
-link_still, link_moving = (
-    link_with_distance(still),
-    link_with_distance(moving),
-)
-print("корреляция сходства позиций с расстоянием между патчами")
-print(f"картинки как есть:       {link_still:5.2f}")
-print(f"картинки ездят по кадру: {link_moving:5.2f}")
+def keep(images):
+    return images
+
+
+def move(images):
+    return jitter(images, zoom=0.15, shift=0.4)
+
+
+still, moving = learn_positions(keep), learn_positions(move)
+link_still = link_with_distance(still)
+link_moving = link_with_distance(moving)
+print("сходство позиций и расстояние, корреляция")
+print(f"как есть       {link_still:5.2f}")
+print(f"ездят по кадру {link_moving:5.2f}")
 # --8<-- [end:positions]
 
 
@@ -423,20 +441,16 @@ print(f"картинки ездят по кадру: {link_moving:5.2f}")
 # docs: alt Карта сходства позиций: 4 × 4 клетки по 4 × 4 числа. У сети, чьи картинки ездили по кадру, в каждой клетке самое светлое пятно — на месте самого патча и его соседей.
 def mosaic(similarity):
     """Клетка мозаики — сходство одной позиции со всеми шестнадцатью."""
-    maps = torch.full(
-        (4, 5, 4, 5), float("nan")
-    )  # пятая строка и столбец — зазор
+    maps = torch.full((4, 5, 4, 5), math.nan)  # пятые — зазоры
     maps[:, :4, :, :4] = similarity.reshape(4, 4, 4, 4).permute(0, 2, 1, 3)
     return maps.reshape(20, 20)[:19, :19]
 
 
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.1))
-for axis, table, title in zip(
-    axes, (still, moving), ("как есть", "ездят по кадру")
-):
-    picture = axis.imshow(
-        mosaic(table).numpy(), cmap="viridis", vmin=-1, vmax=1
-    )
+tables = {"как есть": still, "ездят по кадру": moving}
+for axis, (title, table) in zip(axes, tables.items()):
+    cosines = mosaic(table).numpy()
+    picture = axis.imshow(cosines, cmap="viridis", vmin=-1, vmax=1)
     axis.set_title(title)
     axis.axis("off")
 figure.colorbar(picture, ax=axes, shrink=0.8, label="косинус")
@@ -449,20 +463,19 @@ plt.show()
 # docs: alt Шесть цифр. Сверху сами цифры, под ними карта внимания токена [CLS] последнего блока, под ней карта того, насколько падает логит верного ответа, если закрасить патч. Карты внимания и карты влияния похожи лишь местами.
 @torch.no_grad()
 def cls_attention(model, images):
-    """Внимание [CLS] последнего блока к патчам, среднее по головам: (B, 16)."""
+    """Внимание [CLS] к патчам в последнем блоке, среднее по головам."""
     x = model.embed(images)
     for block in model.blocks[:-1]:
         x = block(x)
     last = model.blocks[-1]
-    _, weights = last.attention(
-        last.norm_1(x), return_weights=True
-    )  # (B, H, 17, 17)
-    return weights[:, :, 0, 1:].mean(1)
+    x = last.norm_1(x)
+    _, weights = last.attention(x, return_weights=True)  # (B, H, 17, 17)
+    return weights[:, :, 0, 1:].mean(1)  # (B, 16)
 
 
 @torch.no_grad()
 def influence(model, images, labels):
-    """Насколько падает логит верного ответа, если закрасить патч фоном: (B, 16)."""
+    """Насколько падает логит верного ответа, если закрасить патч."""
     rows = torch.arange(len(images))
     whole = model(images)[rows, labels]
     drops = []
@@ -471,22 +484,22 @@ def influence(model, images, labels):
         hidden = images.clone()
         hidden[:, :, r : r + 2, c : c + 2] = -1
         drops.append(whole - model(hidden)[rows, labels])
-    return torch.stack(drops, dim=1)
+    return torch.stack(drops, dim=1)  # (B, 16)
 
 
 looks = cls_attention(vit, x_test)
 matters = influence(vit, x_test, y_test)
+rows = {
+    "цифра": x_test[:6, 0],
+    "внимание": looks[:6].view(-1, 4, 4),
+    "влияние": matters[:6].view(-1, 4, 4),
+}
 figure, axes = plt.subplots(3, 6, figsize=(6, 3.2))
-for column in range(6):
-    for row, values in enumerate(
-        (
-            x_test[column, 0],
-            looks[column].view(4, 4),
-            matters[column].view(4, 4),
-        )
-    ):
-        axes[row, column].imshow(values.numpy(), cmap="Blues")
-        axes[row, column].axis("off")
+for line, (title, values) in zip(axes, rows.items()):
+    line[0].set_ylabel(title)
+    for axis, value in zip(line, values):
+        axis.imshow(value.numpy(), cmap="Blues")
+        axis.set(xticks=[], yticks=[])
 plt.show()
 # --8<-- [end:look]
 
@@ -495,70 +508,73 @@ plt.show()
 # docs: quote agreement on_ink ink_share
 pairs = torch.stack([looks, matters])  # (2, 797, 16)
 pairs = pairs - pairs.mean(-1, keepdim=True)
-agreement = (
-    nn.functional.cosine_similarity(pairs[0], pairs[1], dim=-1)
-    .mean()
-    .item()
-)
+agreement = F.cosine_similarity(pairs[0], pairs[1], dim=-1).mean().item()
 
-ink = nn.functional.avg_pool2d(x_test, 2).flatten(1) > -0.9  # патч не пуст
+ink = F.avg_pool2d(x_test, 2).flatten(1) > -0.9  # патч не пуст
 on_ink = 100 * (looks * ink).sum().item() / looks.sum().item()
 ink_share = 100 * ink.float().mean().item()
-print(f"корреляция внимания [CLS] с влиянием патча: {agreement:.2f}")
-print(
-    f"непустых патчей {ink_share:.0f} %, на них приходится {on_ink:.0f} % внимания"
-)
+print(f"внимание и влияние, корреляция: {agreement:.2f}")
+print(f"непустых патчей: {ink_share:.0f} %")
+print(f"внимания на них: {on_ink:.0f} %")
 # --8<-- [end:explain]
 
 # --8<-- [start:wrong_size]
-wide = torch.zeros(
-    1, 1, 4, 16
-)  # не 8 × 8, но патчей столько же: 2 · 8 = 16
-print("полоса 4 × 16:", tuple(vit(wide).shape), "— ответ есть, ошибки нет")
+square, strip = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 4, 16)
 try:
-    vit(torch.zeros(1, 1, 16, 16))
+    vit(square)
 except RuntimeError as error:
-    print("квадрат 16 × 16:", error)
+    print("16 × 16:", str(error)[:34] + "…")
+# Патчей в полосе 2 · 8 = 16, как и в квадрате 8 × 8: сложение сойдётся.
+print("4 × 16:  логиты", tuple(vit(strip).shape), "— ошибки нет")
 # --8<-- [end:wrong_size]
+
+
+# --8<-- [start:check_size]
+class CheckedViT(VisionTransformer):
+    def embed(self, images):
+        size, (h, w) = self.config.image_size, images.shape[-2:]
+        if (h, w) != (size, size):
+            raise ValueError(
+                f"позиции выучены для {size} × {size}, а картинка {h} × {w}"
+            )
+        return super().embed(images)
+
+
+for images in (square, strip):
+    try:
+        CheckedViT(small)(images)
+    except ValueError as error:
+        print(error)
+# --8<-- [end:check_size]
 
 
 # --8<-- [start:resize]
 # docs: near 0.3
 # docs: quote big_before big_after
+from dataclasses import replace
+
+
 def resize_positions(position, old, new):
-    """Таблица позиций сетки old × old → сетки new × new; [CLS] не трогаем."""
+    """Растягивает таблицу позиций как картинку; [CLS] не трогает."""
     cls, patches = position[:, :1], position[:, 1:]
-    grid = patches.mT.unflatten(
-        2, (old, old)
-    )  # (1, N, D) → (1, D, old, old)
-    grid = nn.functional.interpolate(grid, (new, new), mode="bicubic")
+    grid = patches.mT.unflatten(2, (old, old))  # (1, D, old, old)
+    grid = F.interpolate(grid, (new, new), mode="bicubic")
     return torch.cat([cls, grid.flatten(2).mT], dim=1)
 
 
-big_test = nn.functional.interpolate(x_test, (16, 16), mode="bilinear")
-big = VisionTransformer(
-    image_size=16,
-    patch_size=2,
-    n_channels=1,
-    n_classes=10,
-    d_model=32,
-    n_heads=4,
-    n_layers=2,
-).eval()
+def enlarge(images):
+    return F.interpolate(images, (16, 16), mode="bilinear")
+
+
+big = VisionTransformer(replace(small, image_size=16)).eval()
 state = vit.state_dict()
 state["position"] = resize_positions(vit.position.detach(), old=4, new=8)
 big.load_state_dict(state)
-print(
-    "таблица позиций:",
-    tuple(vit.position.shape),
-    "→",
-    tuple(big.position.shape),
-)
-big_before = accuracy(big, big_test, y_test)
-print(f"картинки 16 × 16 сразу после подгонки: {big_before:.0f} %")
+print(tuple(vit.position.shape), "→", tuple(big.position.shape))
 
-tune_x = nn.functional.interpolate(x_train, (16, 16), mode="bilinear")
-train(big, tune_x, y_train, steps=50, lr=0.003)
-big_after = accuracy(big, big_test, y_test)
-print(f"и после 50 шагов дообучения: {big_after:.0f} %")
+big_before = accuracy(big, enlarge(x_test), y_test)
+train(big, enlarge(x_train), y_train, steps=50, lr=0.003)
+big_after = accuracy(big, enlarge(x_test), y_test)
+print(f"16 × 16, сразу:          {big_before:.0f} %")
+print(f"16 × 16, после 50 шагов: {big_after:.0f} %")
 # --8<-- [end:resize]

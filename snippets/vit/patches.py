@@ -5,14 +5,15 @@ def price(patch_size, image_size=224, n_heads=12):
     return n_tokens, n_heads * n_tokens**2 * 4  # float32 — 4 байта
 
 
-print("патч     токенов    матрицы внимания одного слоя")
+print("патч     токенов   матрицы одного слоя")
 for patch_size in (1, 8, 16, 32):
     n_tokens, n_bytes = price(patch_size)
+    power, unit = (30, "ГиБ") if n_bytes >= 2**30 else (20, "МиБ")
     side = f"{patch_size}×{patch_size}"
-    print(f"{side:7} {n_tokens:8} {n_bytes / 2**30:12.4f} ГиБ")
+    print(f"{side:7} {n_tokens:8} {n_bytes / 2**power:12.1f} {unit}")
 
 ratio = price(8)[1] / price(16)[1]
-print(f"патч 8 против патча 16: матрица в {ratio:.1f} раза больше")
+print(f"патч 8 против 16: матрица в {ratio:.1f} раза больше")
 # --8<-- [end:price]
 
 # --8<-- [start:by_hand]
@@ -25,17 +26,15 @@ print(picture)
 blocks = picture.reshape(2, 2, 2, 2)
 # Оси номера патча — вперёд, оси внутри патча — назад.
 patches = blocks.permute(0, 2, 1, 3).reshape(4, 4)
-print("патчи строками:", patches.tolist())
+print("патчи — строки:")
+print(patches)
 # --8<-- [end:by_hand]
 
 # --8<-- [start:projection_by_hand]
-E = torch.tensor(
-    [
-        [0.25, 0.25, 0.25, 0.25],  # средняя яркость
-        [-0.5, 0.5, -0.5, 0.5],
-    ]
-)  # перепад слева направо
-print((patches.float() @ E.T).tolist())
+brightness = [0.25, 0.25, 0.25, 0.25]  # средняя яркость патча
+slope = [-0.5, 0.5, -0.5, 0.5]  # перепад слева направо
+E = torch.tensor([brightness, slope]).T  # (P·P, D) = (4, 2)
+print(patches.float() @ E)  # (N, D) = (4, 2)
 # --8<-- [end:projection_by_hand]
 
 # --8<-- [start:cat]
@@ -87,10 +86,9 @@ def sheet(patches, P=16, gap=4):
 
 wrong = images.reshape(1, 196, 768)  # форма верная, содержимое — нет
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.2))
-for axis, tokens, title in zip(
-    axes, (patches, wrong), ("cut", "один reshape")
-):
-    axis.imshow(sheet(tokens[0]))
+shown = {"cut": patches, "один reshape": wrong}
+for axis, (title, rows) in zip(axes, shown.items()):
+    axis.imshow(sheet(rows[0]))
     axis.set_title(title)
     axis.axis("off")
 plt.show()
@@ -105,9 +103,8 @@ torch.manual_seed(0)
 convolution = nn.Conv2d(3, 768, kernel_size=16, stride=16)
 linear = nn.Linear(768, 768)
 with torch.no_grad():
-    linear.weight.copy_(
-        convolution.weight.flatten(1)
-    )  # (D, C, P, P) → (D, C·P·P)
+    # (D, C, P, P) → (D, C·P·P): тот же порядок чисел, что в патче
+    linear.weight.copy_(convolution.weight.flatten(1))
     linear.bias.copy_(convolution.bias)
 
     by_linear = linear(patches)  # (B, N, D)

@@ -6,17 +6,17 @@ from transformers import ViTImageProcessor
 processor = ViTImageProcessor()  # настройки по умолчанию: 224 × 224
 pictures = {
     "логотип": Image.fromarray(data.logo()),
-    "оператор": Image.fromarray(data.camera()),
-    "кошка с палитрой": Image.fromarray(data.chelsea()).quantize(64),
-    "одна точка": Image.new("RGB", (1, 1), "red"),
+    "портрет": Image.fromarray(data.camera()),
+    "палитра": Image.fromarray(data.chelsea()).quantize(64),
+    "точка": Image.new("RGB", (1, 1), "red"),
 }
 for name, picture in pictures.items():
     try:
         batch = processor(images=picture, return_tensors="pt")
         verdict = tuple(batch["pixel_values"].shape)
     except RuntimeError as error:
-        verdict = str(error)[:45] + "…"
-    print(f"{name:16} {picture.mode:4} {verdict}")
+        verdict = str(error)[:34] + "…"
+    print(f"{name:8} {picture.mode:4} {verdict}")
 # --8<-- [end:failing]
 
 # --8<-- [start:prepare]
@@ -28,14 +28,11 @@ def prepare(picture, smallest=16):
     picture = ImageOps.exif_transpose(picture)  # пока EXIF ещё цел
     if min(picture.size) < smallest:
         w, h = picture.size
-        raise ValueError(
-            f"картинка {w} × {h}, а нужно хотя бы {smallest} по стороне"
-        )
+        raise ValueError(f"картинка {w} × {h}, сторона меньше {smallest}")
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-        paper = Image.new(
-            "RGBA", picture.size, "white"
-        )  # прозрачное — на белое
+        # Прозрачное кладём на белое: convert отбросил бы прозрачность молча.
+        paper = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(paper, picture)
     return picture.convert("RGB")
 
@@ -46,7 +43,7 @@ for name, picture in pictures.items():
         verdict = tuple(batch["pixel_values"].shape)
     except ValueError as error:
         verdict = error
-    print(f"{name:16} {picture.mode:4} {verdict}")
+    print(f"{name:8} {picture.mode:4} {verdict}")
 # --8<-- [end:prepare]
 
 # --8<-- [start:exif]
@@ -55,7 +52,7 @@ import io
 
 import matplotlib.pyplot as plt
 
-# Телефон, который держали боком: пиксели лежат, а в EXIF приписано «повернуть».
+# Телефон держали боком: пиксели лежат, а в EXIF сказано «повернуть».
 exif = Image.Exif()
 exif[0x0112] = 6  # метка Orientation: показывать повёрнутым на 90° вправо
 file = io.BytesIO()
@@ -70,5 +67,6 @@ for axis, image, title in zip(axes, shown, ("видит сеть", "видит �
     axis.set_title(title)
     axis.axis("off")
 plt.show()
-print("пиксели в файле:", shown[0].size, " после поворота:", shown[1].size)
+print("пиксели в файле:", shown[0].size)
+print("после поворота: ", shown[1].size)
 # --8<-- [end:exif]
