@@ -447,8 +447,13 @@ print(f"настоящие, но не показанные: {guessed:.1%}")
 print(f"ни в одном списке: {invented_share:.1%}")
 # --8<-- [end:memory]
 # --8<-- [start:prefix]
-for options in ({"tau": 0.1}, {"tau": 1.0}, {"tau": 2.0},
-                {"tau": 2.0, "top_k": 5}, {"top_p": 0.8}):
+for options in (
+    {"tau": 0.1},
+    {"tau": 1.0},
+    {"tau": 2.0},
+    {"tau": 2.0, "top_k": 5},
+    {"top_p": 0.8},
+):
     torch.manual_seed(0)
     choices = generate(model, start("шир", 6), 14, sampler(**options))
     print(options, *readable(choices), sep="  ")
@@ -509,6 +514,7 @@ prompts = ["ши", "королен"]
 rows = [start(prompt)[0] for prompt in prompts]
 lengths = torch.tensor([len(row) for row in rows])
 padded = pad_sequence(rows, batch_first=True, padding_value=0)  # (B, T)
+
 
 def two(logits):
     p = logits.softmax(dim=-1)
