@@ -3,7 +3,9 @@ from torch import nn
 
 
 def conv(in_dim, out_dim, kernel):
-    return nn.Conv2d(in_dim, out_dim, kernel, padding=kernel // 2, bias=False)
+    return nn.Conv2d(
+        in_dim, out_dim, kernel, padding=kernel // 2, bias=False
+    )
 
 
 basic = nn.Sequential(conv(256, 256, 3), conv(256, 256, 3))

@@ -87,7 +87,9 @@ def identity_block(width):
     block = plain_block(width, width)
     for layer in block:
         if isinstance(layer, nn.Conv2d):
-            nn.init.dirac_(layer.weight)  # единица в центре, остальное — нули
+            nn.init.dirac_(
+                layer.weight
+            )  # единица в центре, остальное — нули
     return block
 
 
@@ -103,7 +105,7 @@ print(f"собранная сеть, 54 свёртки: {copy_loss:.2g}")
 # --8<-- [end:copy]
 
 # --8<-- [start:residual_runs]
-# docs: near 0.9
+# docs: near 0.95
 # docs: quote residual_8 residual_20 residual_54
 # docs: limit 120
 from modern_nets.resnet import ResidualBlock
@@ -133,7 +135,7 @@ for axis, kind in zip(axes, ("простая", "остаточная"), strict=T
     for n_convs, color in ((8, "C0"), (20, "C2"), (54, "C1")):
         history = curves[kind, n_convs]
         epochs = range(1, len(history) + 1)
-        axis.plot(epochs, history, color, label=f"{n_convs} свёрток")
+        axis.plot(epochs, history, color, label=f"свёрток: {n_convs}")
     axis.set(title=f"{kind} сеть", xlabel="эпоха", yscale="log")
 axes[0].set_ylabel("потеря на обучении")
 axes[0].legend(loc="lower left")
@@ -167,12 +169,19 @@ def gradients(block, batch_norm):
 import math
 
 norms = {}
-for kind, block in (("простая", plain_block), ("остаточная", ResidualBlock)):
+for kind, block in (
+    ("простая", plain_block),
+    ("остаточная", ResidualBlock),
+):
     for batch_norm in (True, False):
         loss, norm = gradients(block, batch_norm)
         norms[kind, batch_norm] = norm
-        print(f"{kind}, {'с' if batch_norm else 'без'} BatchNorm: потеря {loss:.1e}")
-        print(f"    градиент первой свёртки {norm[0]:.0e}, последней {norm[-1]:.0e}")
+        print(
+            f"{kind}, {'с' if batch_norm else 'без'} BatchNorm: потеря {loss:.1e}"
+        )
+        print(
+            f"    градиент первой свёртки {norm[0]:.0e}, последней {norm[-1]:.0e}"
+        )
 
 first, *_, last = norms["простая", True]
 decades = round(math.log10(first / last))  # на сколько порядков вырос
@@ -203,7 +212,9 @@ for module in net.modules():
 
 x = train_x[:128]
 hidden = net[:3](x)  # вход первого блока
-print("27 блоков вернули свой вход:", torch.equal(net[3:30](hidden), hidden))
+print(
+    "27 блоков вернули свой вход:", torch.equal(net[3:30](hidden), hidden)
+)
 
 F.cross_entropy(net(x), train_y[:128]).backward()
 inner = [p for n, p in net[3:30].named_parameters() if p.dim() == 4]
