@@ -105,7 +105,7 @@ print(f"собранная сеть, 54 свёртки: {copy_loss:.2g}")
 # --8<-- [end:copy]
 
 # --8<-- [start:residual_runs]
-# docs: near 0.9
+# docs: near 0.95
 # docs: quote residual_8 residual_20 residual_54
 # docs: limit 120
 from modern_nets.resnet import ResidualBlock
@@ -135,7 +135,7 @@ for axis, kind in zip(axes, ("простая", "остаточная"), strict=T
     for n_convs, color in ((8, "C0"), (20, "C2"), (54, "C1")):
         history = curves[kind, n_convs]
         epochs = range(1, len(history) + 1)
-        axis.plot(epochs, history, color, label=f"{n_convs} свёрток")
+        axis.plot(epochs, history, color, label=f"свёрток: {n_convs}")
     axis.set(title=f"{kind} сеть", xlabel="эпоха", yscale="log")
 axes[0].set_ylabel("потеря на обучении")
 axes[0].legend(loc="lower left")
