@@ -25,7 +25,7 @@ from PIL import ImageOps
 
 def prepare(picture, smallest=16):
     """Любая картинка → RGB, стоящая прямо; слишком маленькая — ошибка."""
-    picture = ImageOps.exif_transpose(picture)  # пока EXIF ещё цел
+    picture = ImageOps.exif_transpose(picture)  # пока метка цела
     if min(picture.size) < smallest:
         w, h = picture.size
         raise ValueError(f"картинка {w} × {h}, сторона меньше {smallest}")
