@@ -58,12 +58,13 @@ touched[..., 7, 7] = 1.0  # меняем один пиксель в середи
 for p in block.parameters():
     p.data.fill_(0.1)  # положительные веса: ReLU ничего не обнулит
 with torch.no_grad():
-    before, after = image, touched
+    before, after, seen = image, touched, []
     for depth in range(1, 4):
         before, after = block(before), block(after)
-        seen = int((before != after).sum())
+        seen.append(int((before != after).sum()))
         print(
-            f"блоков: {depth}, заметивших клеток: {seen} из {image.numel()}"
+            f"блоков: {depth}, "
+            f"заметивших клеток: {seen[-1]} из {image.numel()}"
         )
-        field = seen if depth == 1 else field
+field = seen[0]
 # --8<-- [end:receptive]
