@@ -28,7 +28,10 @@ def tokens(length):
     return torch.zeros(1, length, dtype=torch.long, device="meta")
 
 
-resnet_gflop, vit_gflop = gflop(resnet, picture(224)), gflop(vit, picture(224))
+resnet_gflop, vit_gflop = (
+    gflop(resnet, picture(224)),
+    gflop(vit, picture(224)),
+)
 bert_gflop, gpt2_gflop = gflop(bert, tokens(512)), gflop(gpt2, tokens(1024))
 print(f"ResNet-50, картинка 224×224: {resnet_gflop:6.1f} млрд операций")
 print(f"ViT-B/16,  картинка 224×224: {vit_gflop:6.1f}")
@@ -44,8 +47,13 @@ import matplotlib.pyplot as plt
 
 sides = [224, 320, 448, 640, 896]
 resnet_cost = [gflop(resnet, picture(s)) for s in sides]
-vit_cost = [gflop(vit, picture(s), interpolate_pos_encoding=True) for s in sides]
-ratio_small, ratio_large = vit_cost[0] / resnet_cost[0], vit_cost[-1] / resnet_cost[-1]
+vit_cost = [
+    gflop(vit, picture(s), interpolate_pos_encoding=True) for s in sides
+]
+ratio_small, ratio_large = (
+    vit_cost[0] / resnet_cost[0],
+    vit_cost[-1] / resnet_cost[-1],
+)
 resnet_growth = resnet_cost[-1] / resnet_cost[0]
 vit_growth = vit_cost[-1] / vit_cost[0]
 

@@ -5,11 +5,15 @@ from modern_nets.attention import MultiHeadAttention, causal_mask
 masks = {
     "энкодер (BERT, ViT)": torch.ones(4, 4, dtype=torch.bool),
     "декодер (GPT)": causal_mask(4),
-    "перекрёстное: 4 токена смотрят на 3": torch.ones(4, 3, dtype=torch.bool),
+    "перекрёстное: 4 токена смотрят на 3": torch.ones(
+        4, 3, dtype=torch.bool
+    ),
 }
 for name, mask in masks.items():
     print(name)
-    for row in mask.int().tolist():  # строка — кто смотрит, столбец — на кого
+    for (
+        row
+    ) in mask.int().tolist():  # строка — кто смотрит, столбец — на кого
         print("  ", *("■" if seen else "·" for seen in row))
 # --8<-- [end:masks]
 
@@ -30,12 +34,16 @@ with torch.no_grad():
     other[:, 2] += 1.0  # подменяем третий токен
     for name in list(masks)[:2]:
         mask = masks[name]
-        print(f"{name}: изменились выходы",
-              who_noticed(layer(target, mask=mask), layer(other, mask=mask)))
+        print(
+            f"{name}: изменились выходы",
+            who_noticed(layer(target, mask=mask), layer(other, mask=mask)),
+        )
     other = source.clone()
     other[:, 2] += 1.0  # третий токен другой последовательности
-    print("перекрёстное: изменились выходы",
-          who_noticed(layer(target, source), layer(target, other)))
+    print(
+        "перекрёстное: изменились выходы",
+        who_noticed(layer(target, source), layer(target, other)),
+    )
 # --8<-- [end:influence]
 
 
@@ -54,6 +62,8 @@ with torch.no_grad():
     for depth in range(1, 4):
         before, after = block(before), block(after)
         seen = int((before != after).sum())
-        print(f"блоков: {depth}, заметивших клеток: {seen} из {image.numel()}")
+        print(
+            f"блоков: {depth}, заметивших клеток: {seen} из {image.numel()}"
+        )
         field = seen if depth == 1 else field
 # --8<-- [end:receptive]

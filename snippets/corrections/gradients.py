@@ -11,11 +11,16 @@ class Stack(nn.Module):
         super().__init__()
         self.residual = residual
         self.stem = nn.Conv2d(1, width, 3, padding=1, bias=False)
-        self.blocks = nn.ModuleList(nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width),
-        ) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+            )
+            for _ in range(n_blocks)
+        )
         self.head = nn.Linear(width, 10)
 
     def forward(self, x):

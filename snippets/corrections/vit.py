@@ -25,7 +25,12 @@ image = torch.randn(1, 3, 224, 224, dtype=torch.float64)
 by_conv = projection(image).flatten(2).mT  # (1, 196, 768)
 patches = unfold(image, kernel_size=16, stride=16).mT  # (1, 196, 3·16·16)
 by_linear = patches @ projection.weight.flatten(1).T + projection.bias
-print("вытянутый патч:", tuple(patches.shape[1:]), "токены:", tuple(by_conv.shape[1:]))
+print(
+    "вытянутый патч:",
+    tuple(patches.shape[1:]),
+    "токены:",
+    tuple(by_conv.shape[1:]),
+)
 print("свёртка и слой совпали:", torch.allclose(by_conv, by_linear))
 print("обучаемых чисел в проекции:", projection_params)
 # --8<-- [end:projection]
@@ -45,6 +50,8 @@ for mode in ("RGB", "L", "RGBA"):  # цветная, серая, с прозра
         print(f"{mode:<5}принята")
     except Exception as error:
         print(f"{mode:<5}отвергнута: {type(error).__name__}")
-    values = processor(picture.convert("RGB"), return_tensors="pt")["pixel_values"]
+    values = processor(picture.convert("RGB"), return_tensors="pt")[
+        "pixel_values"
+    ]
     print(f"{'':<5}после convert: {tuple(values.shape)}")
 # --8<-- [end:image]

@@ -39,8 +39,12 @@ encoder = AutoModel.from_pretrained(folder)  # сразу в режиме eval
 def sentence_vectors(texts):
     inputs = tokenizer(texts, padding=True, return_tensors="pt")
     hidden = encoder(**inputs).last_hidden_state  # (B, T, 384)
-    mask = inputs["attention_mask"][..., None]  # заполнители в среднее не входят
-    return ((hidden * mask).sum(dim=1) / mask.sum(dim=1)).numpy()  # (B, 384)
+    mask = inputs["attention_mask"][
+        ..., None
+    ]  # заполнители в среднее не входят
+    return (
+        (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+    ).numpy()  # (B, 384)
 
 
 vectors = sentence_vectors(texts)
@@ -69,7 +73,9 @@ the hero is irritating and the effects look cheap
 a disaster from start to finish""".splitlines()
 answers, n_new = [1] * 6 + [0] * 6, len(new)
 
-by_words = make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts, labels)
+by_words = make_pipeline(CountVectorizer(), LogisticRegression()).fit(
+    texts, labels
+)
 by_bert = LogisticRegression().fit(vectors, labels)
 words_right = round(by_words.score(new, answers) * n_new)
 bert_right = round(by_bert.score(sentence_vectors(new), answers) * n_new)
@@ -81,8 +87,12 @@ print(f"признаки MiniLM: {bert_right} из {n_new}")
 # --8<-- [start:mistakes]
 # docs: near 0.2
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
-tricky = ["not bad at all", "great, another two hours of my life gone",
-          "i expected to hate it and i did not", "it lasts two hours"]
+tricky = [
+    "not bad at all",
+    "great, another two hours of my life gone",
+    "i expected to hate it and i did not",
+    "it lasts two hours",
+]
 for text, p in zip(tricky, by_bert.predict_proba(sentence_vectors(tricky))):
     print(f"{p[1]:.2f}  {text}")
 # --8<-- [end:mistakes]

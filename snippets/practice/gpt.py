@@ -17,15 +17,28 @@ print("top-p 0.9:", *(f"{value:.3f}" for value in kept))
 from transformers import GPT2Config, GPT2LMHeadModel
 
 torch.manual_seed(0)
-config = GPT2Config(vocab_size=50, n_positions=32, n_embd=32, n_layer=2, n_head=2,
-                    bos_token_id=0, eos_token_id=0, initializer_range=0.2)
+config = GPT2Config(
+    vocab_size=50,
+    n_positions=32,
+    n_embd=32,
+    n_layer=2,
+    n_head=2,
+    bos_token_id=0,
+    eos_token_id=0,
+    initializer_range=0.2,
+)
 toy = GPT2LMHeadModel(config).eval()
 prompts = [[7, 8], [11, 12, 13, 14, 15]]
 
 
 def greedy(ids, mask):
-    out = toy.generate(torch.tensor(ids), attention_mask=torch.tensor(mask),
-                       max_new_tokens=6, do_sample=False, pad_token_id=0)
+    out = toy.generate(
+        torch.tensor(ids),
+        attention_mask=torch.tensor(mask),
+        max_new_tokens=6,
+        do_sample=False,
+        pad_token_id=0,
+    )
     return out[:, -6:].tolist()
 
 

@@ -28,7 +28,9 @@ from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
 digits = load_digits()  # 1797 цифр 8×8, лежат внутри scikit-learn
-images = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16  # (B, 1, 8, 8)
+images = (
+    torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16
+)  # (B, 1, 8, 8)
 images = interpolate(images, size=(32, 32), mode="bilinear")
 images = images.expand(-1, 3, -1, -1)  # серую картинку — в три канала
 labels = torch.tensor(digits.target)
@@ -43,10 +45,11 @@ print("картинки:", tuple(images.shape), "ответы:", tuple(labels.sh
 torch.manual_seed(0)
 model = resnet18_for_32().train()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-batch, answers = images[:8], labels[:8]  # один и тот же пакет на каждом шаге
+# Один и тот же пакет на каждом шаге.
+batch, answers = images[:8], labels[:8]
 
 losses = []
-for step in range(8):
+for _ in range(8):
     loss = nn.functional.cross_entropy(model(batch), answers)
     optimizer.zero_grad()
     loss.backward()
@@ -77,24 +80,39 @@ print(f"эпоха CIFAR-10, 50 000 картинок: {50_000 * seconds / 60:.0f
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)  # по каналам CIFAR-10
+MEAN, STD = (
+    (0.491, 0.482, 0.447),
+    (0.247, 0.243, 0.262),
+)  # по каналам CIFAR-10
 to_tensor = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-augment = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+augment = [
+    transforms.RandomCrop(32, padding=4),
+    transforms.RandomHorizontalFlip(),
+]
 
 
 def cifar10(root="data", download=False):
     """Обучающая и проверочная части CIFAR-10; download=True скачает 170 МБ."""
     return (
-        datasets.CIFAR10(root, True, transforms.Compose(augment + to_tensor),
-                         download=download),
-        datasets.CIFAR10(root, False, transforms.Compose(to_tensor),
-                         download=download),
+        datasets.CIFAR10(
+            root,
+            True,
+            transforms.Compose(augment + to_tensor),
+            download=download,
+        ),
+        datasets.CIFAR10(
+            root, False, transforms.Compose(to_tensor), download=download
+        ),
     )
 
 
 # Сеть не нужна: случайные картинки того же размера проверяют весь путь.
-stand_in = datasets.FakeData(32, (3, 32, 32), 10, transforms.Compose(augment + to_tensor))
-batch, answers = next(iter(DataLoader(stand_in, batch_size=16, shuffle=True)))
+stand_in = datasets.FakeData(
+    32, (3, 32, 32), 10, transforms.Compose(augment + to_tensor)
+)
+batch, answers = next(
+    iter(DataLoader(stand_in, batch_size=16, shuffle=True))
+)
 print("пакет:", tuple(batch.shape), "ответы:", tuple(answers.shape))
 # --8<-- [end:cifar]
 
@@ -122,6 +140,8 @@ def accuracy(model, loader):
 
 train_epoch(model, DataLoader(stand_in, batch_size=16), optimizer)
 share = accuracy(model, DataLoader(stand_in, batch_size=16))
-assert 0 <= share <= 1  # ответы случайны, и сама доля здесь ничего не значит
+assert (
+    0 <= share <= 1
+)  # ответы случайны, и сама доля здесь ничего не значит
 print("эпоха пройдена, проверено картинок:", len(stand_in))
 # --8<-- [end:epoch]

@@ -8,7 +8,9 @@ name = "google/vit-base-patch16-224"
 processor = ViTImageProcessor.from_pretrained(name)
 model = ViTForImageClassification.from_pretrained(name)
 
-image = Image.fromarray(data.chelsea()).convert("RGB")  # кошка из scikit-image
+image = Image.fromarray(data.chelsea()).convert(
+    "RGB"
+)  # кошка из scikit-image
 inputs = processor(images=image, return_tensors="pt")
 with torch.no_grad():
     outputs = model(**inputs, output_hidden_states=True)

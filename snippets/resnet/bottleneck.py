@@ -1,0 +1,37 @@
+# --8<-- [start:cost]
+from torch import nn
+
+
+def conv(in_dim, out_dim, kernel):
+    return nn.Conv2d(
+        in_dim, out_dim, kernel, padding=kernel // 2, bias=False
+    )
+
+
+basic = nn.Sequential(conv(256, 256, 3), conv(256, 256, 3))
+bottleneck = nn.Sequential(
+    conv(256, 64, 1),  # сжать каналы
+    conv(64, 64, 3),  # посмотреть по сторонам
+    conv(64, 256, 1),  # расширить обратно
+)
+
+for name, net in (("два 3 × 3", basic), ("bottleneck", bottleneck)):
+    print(f"{name:10}: {sum(p.numel() for p in net.parameters()):9,} весов")
+# --8<-- [end:cost]
+
+# --8<-- [start:stride]
+import torch
+
+
+def seen(kernel):
+    """Доля точек входа, которые видит свёртка с шагом 2."""
+    x = torch.zeros(1, 1, 16, 16, requires_grad=True)
+    conv = nn.Conv2d(1, 1, kernel, stride=2, padding=kernel // 2)
+    nn.init.ones_(conv.weight)
+    conv(x).sum().backward()
+    return (x.grad != 0).float().mean().item()
+
+
+print(f"шаг 2 у свёртки 1 × 1 (v1):   видно {seen(1):.0%} точек")
+print(f"шаг 2 у свёртки 3 × 3 (v1.5): видно {seen(3):.0%} точек")
+# --8<-- [end:stride]
