@@ -133,10 +133,12 @@ print(", ".join(invented))
 # --8<-- [end:bigram_sample]
 # --8<-- [start:chain]
 # docs: near 0.01
-# docs: quote chain_product chain_bits chain_perplexity
+# docs: quote chain_bits chain_perplexity
+from itertools import pairwise
+
 word = ".орлов."
 chain_product, chain_bits = 1.0, 0.0
-for left, right in zip(word[:-1], word[1:]):
+for left, right in pairwise(word):
     p = bigram[number[left], number[right]].item()
     chain_product *= p
     chain_bits -= math.log2(p)
