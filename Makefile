@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 LOCKS := -c requirements/lessons.lock -c requirements/site.lock
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: serve site test lint docs-test lock screenshots clean

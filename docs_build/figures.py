@@ -68,7 +68,7 @@ def figure_html(svg: str, alt: str, caption: str = "", *, plot: bool) -> str:
     svg = re.sub(r"<\?xml[^>]*\?>|<!DOCTYPE[^>]*>|<!--.*?-->", "", svg, flags=re.DOTALL).strip()
     if plot:
         svg = themed(svg)
-    svg = svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt, quote=True)}"', 1)
+    svg = svg.replace("<svg", f'<svg data-search-exclude role="img" aria-label="{html.escape(alt, quote=True)}"', 1)
     svg = re.sub(r">\s+<", "><", svg)
     figcaption = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="{"plot" if plot else "drawing"}">{svg}{figcaption}</figure>'

@@ -148,7 +148,7 @@ def lab_content(html: str, lab: Lab, page: SitePage, config: MkDocsConfig, files
         source.markdown = render.insert_note(source.markdown, note)
     # page.render у тетрадей подменяет mkdocs-jupyter; у новой страницы он обычный.
     source.render(config, files)
-    page.toc, page.title, page.file.page = source.toc, source.title, page
+    page.toc, page.file.page = source.toc, page
     return labs.tidy(html, lab, (source.content or "").split("<hr data-cell>"))
 
 

@@ -488,7 +488,13 @@ def replace_folder(new: Path, target: Path, aside: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def ensure(cache_dir: Path, stand_ins: Sequence[StandIn] | None = None, report: Report = print) -> list[str]:
+def say(message: str) -> None:
+    """Напечатать строку одной записью: строки двух потоков не перемешаются."""
+    sys.stdout.write(f"{message}\n")
+    sys.stdout.flush()
+
+
+def ensure(cache_dir: Path, stand_ins: Sequence[StandIn] | None = None, report: Report = say) -> list[str]:
     """Сделать так, чтобы в кэше были целые заместители.
 
     Целые не трогает, недостающие и повреждённые создаёт заново. Настоящую модель не удаляет никогда.

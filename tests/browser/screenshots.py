@@ -1,6 +1,6 @@
 """Снимает все страницы собранного сайта: светлая и тёмная тема, экран компьютера и телефона.
 
-python -m tests.browser.screenshots site /tmp/pictures
+python -m tests.browser.screenshots build/screenshots
 """
 
 import argparse
@@ -17,8 +17,8 @@ SCHEMES = ("light", "dark")
 def main() -> None:
     """Читает аргументы и снимает страницы."""
     parser = argparse.ArgumentParser(description="Снимки всех страниц собранного сайта.")
-    parser.add_argument("site", type=Path, help="папка с собранным сайтом")
     parser.add_argument("pictures", type=Path, help="куда положить снимки")
+    parser.add_argument("--site", type=Path, default=Path("site"), help="папка с собранным сайтом (site)")
     parser.add_argument("--only", default="*.html", help="какие страницы снять: образец имени, как в оболочке")
     arguments = parser.parse_args()
 

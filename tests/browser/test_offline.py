@@ -93,32 +93,54 @@ def search(page: Page, query: str) -> None:
         results.first.wait_for(state="attached" if text else "detached", timeout=10_000)
 
 
-def colours(page: Page, selector: str, properties: tuple[str, ...] = ("fill", "stroke", "color")) -> list[list[str]]:
-    """Вычисленные цвета всех элементов по образцу."""
-    return page.locator(selector).evaluate_all(
-        "(elements, names) => elements.map(element => names.map(name => getComputedStyle(element)[name]))",
-        list(properties),
-    )
+# Что красит тема: элементы и свойство, в котором лежит краска.
+THEMED = [
+    ("body", "backgroundColor"),
+    ("article h1", "color"),
+    ("figure [class*=tint-]", "fill"),
+    ("figure [class*=ink-]", "fill"),
+    ("figure [class*=line-]", "stroke"),
+    ("figure.plot [style*='fill: var(--plot']", "fill"),
+    ("figure.plot [style*='stroke: var(--plot']", "stroke"),
+]
 
 
-def test_theme_follows_the_system_and_its_switch(page: Page, site: Path, documents: dict[str, BeautifulSoup]) -> None:
+def colours(page: Page) -> list[tuple[str, str]]:
+    """Цвета всего, что красит тема: образец элемента и его вычисленный цвет."""
+    read = "(elements, name) => elements.map(element => getComputedStyle(element)[name])"
+    return [
+        (selector, colour)
+        for selector, name in THEMED
+        for colour in page.locator(selector).evaluate_all(read, name)
+        if colour != "none"
+    ]
+
+
+def test_theme_switch_repaints_page_drawings_and_plots(
+    page: Page, site: Path, documents: dict[str, BeautifulSoup]
+) -> None:
     name = next(
         name for name, tree in documents.items() if tree.select_one("figure.drawing") and tree.select_one("figure.plot")
     )
     page.goto((site / name).as_uri())
-    themed = "figure [class^=tint-], figure [class^=line-], figure [class^=ink-], figure.plot [style*='--plot-']"
-    light, light_body = colours(page, themed), colours(page, "body", ("backgroundColor",))
-    assert light, f"на странице {name} нет ни одной краски темы"
+    light = colours(page)
+    assert len({selector for selector, _ in light}) >= 5, f"на странице {name} почти нет красок темы"
 
     page.get_by_title("Включить тёмную тему").click()
-    dark, dark_body = colours(page, themed), colours(page, "body", ("backgroundColor",))
-    assert light_body != dark_body
-    assert [pair for pair in zip(light, dark, strict=True) if pair[0] == pair[1]] == []
+    dark = colours(page)
+    assert [before for before, after in zip(light, dark, strict=True) if before == after] == []
 
-    page.goto((site / "index.html").as_uri())
-    assert colours(page, "body", ("backgroundColor",)) == dark_body, "выбор темы забыт на следующей странице"
+    page.reload()
+    assert colours(page) == dark, "выбор темы забыт"
     page.get_by_title("Включить светлую тему").click()
-    assert colours(page, "body", ("backgroundColor",)) == light_body
+    assert colours(page) == light
+
+
+def test_theme_follows_the_system(browser: Browser, site: Path) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto((site / "index.html").as_uri())
+    assert page.locator("body").get_attribute("data-md-color-scheme") == "slate"
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["default", "slate"])

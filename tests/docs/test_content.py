@@ -91,36 +91,6 @@ def test_code_outside_sections_is_empty(path: Path):
     assert not marked or not outside
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_snippet_runs_by_itself(path: Path):
-    """Каждый файл — программа: выполняется в новом процессе страницы без блоков, стоящих выше."""
-    run_alone(path)
-
-
-@pytest.mark.parametrize("path", find_labs(), ids=relative)
-def test_lab_output_is_what_the_page_shows(path: Path):
-    from docs_build import records, runner
-    from docs_build.labs import load_lab
-    from docs_build.testing import record_differences
-
-    page = load_lab(path).page
-    fresh, pictures = runner.execute_page(page)
-    differences = record_differences(page, records.read_record(page.name), fresh, pictures)
-    assert not differences, "\n".join(map(str, differences))
-
-
-def run_alone(path: Path) -> None:
-    from docs_build.pages import Block, Options
-    from docs_build.runner import PageRun
-
-    code = path.read_text(encoding="utf-8")
-    alts = tuple(line for line in code.splitlines() if line.startswith("# docs: alt"))
-    name = relative(path)
-    block = Block(name, path, 1, 1, path, "", 1, code, Options(limit=600, alts=alts))
-    with PageRun(name) as run:
-        run.run(block)
-
-
 def test_records_are_fresh_and_none_is_left_over():
     from docs_build import records
     from docs_build.labs import load_lab
@@ -141,7 +111,7 @@ MODULE = {
     "vit": ["16 ?× ?16", "Универсальность", "позиц", "патч"],
     "comparison": [
         "Attention вместо рекурренции|внимание вместо рекурренции",
-        "классификация, QA|QA",
+        "вопросы и ответы|QA",
         "чат-боты",
         "распознавание",
     ],

@@ -37,7 +37,7 @@ def test_figure_is_inlined_with_description_and_unique_ids(project):
     code, log = project.build("--strict")
     assert code == 0, log
     html = project.html()
-    assert '<figure class="plot"><svg role="img" aria-label="Прямая линия"' in html
+    assert '<figure class="plot"><svg data-search-exclude role="img" aria-label="Прямая линия"' in html
     assert "var(--plot-1, #1f77b4)" in html
     assert 'id="figure_1"' not in html
 

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 from torch import nn
 from transformers import (
@@ -335,6 +338,19 @@ def test_failure_half_way_leaves_neither_model_nor_rubbish(tmp_path: Path, monke
     with pytest.raises(OSError, match="No space"):
         ensure(tmp_path, tiny(), silent)
     assert list((tmp_path / "hub").iterdir()) == []
+
+
+def test_second_run_waits_for_the_first_and_lets_the_next_in(cache: Path) -> None:
+    lock = FileLock(cache / ".hub_cache.lock")
+    said: Queue[str] = Queue()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with lock:
+            second = pool.submit(ensure, cache, tiny(), said.put)
+            assert "жду" in said.get(timeout=20)
+            assert not second.done()
+        assert second.result(timeout=20) == []
+    with lock.acquire(timeout=0):
+        pass
 
 
 def test_rest_of_an_interrupted_run_is_removed(tmp_path: Path) -> None:

@@ -1,0 +1,16 @@
+import torch
+
+look = torch.tensor(
+    [
+        [0.0, 0.5, 0.5],  # первое слово смотрит на второе и третье,
+        [0.5, 0.0, 0.5],  # второе — на первое и третье:
+        [0.5, 0.5, 0.0],  # на себя не смотрит никто
+    ]
+)
+
+for first in 1.0, 9.0:
+    words = torch.tensor([first, 2.0, 6.0])
+    layer_1 = look @ words
+    layer_2 = look @ layer_1
+    print(f"первое слово {first:.0f}; на его месте", end=" ")
+    print(f"слой 1 оставил {layer_1[0]:.1f}, слой 2 — {layer_2[0]:.1f}")

@@ -1,0 +1,62 @@
+# --8<-- [start:labels]
+# docs: near 0.001
+import torch
+import torch.nn.functional as F
+from transformers import GPT2Config, GPT2LMHeadModel
+
+torch.manual_seed(0)
+config = GPT2Config(
+    n_layer=2,
+    n_embd=64,
+    n_head=4,
+    vocab_size=1000,
+    bos_token_id=0,
+    eos_token_id=0,
+)
+small = GPT2LMHeadModel(config).eval()
+tokens = torch.randint(1000, (2, 10))
+with torch.no_grad():
+    loss = small(tokens, labels=tokens).loss.item()  # без своего сдвига
+    logits = small(tokens).logits
+by_hand = F.cross_entropy(
+    logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()
+).item()
+print(
+    "labels=input_ids совпало со сдвигом вручную:",
+    abs(loss - by_hand) < 1e-5,
+)
+# --8<-- [end:labels]
+# --8<-- [start:sizes]
+shapes = {
+    "gpt2": (12, 768, 12),
+    "gpt2-medium": (24, 1024, 16),
+    "gpt2-large": (36, 1280, 20),
+    "gpt2-xl": (48, 1600, 25),
+}
+for hub_name, (n_layers, d_model, n_heads) in shapes.items():
+    config = GPT2Config(n_layer=n_layers, n_embd=d_model, n_head=n_heads)
+    with torch.device("meta"):  # формы без чисел: памяти не нужно
+        skeleton = GPT2LMHeadModel(config)
+    millions = sum(p.numel() for p in skeleton.parameters()) / 1e6
+    cache = 2 * n_layers * d_model * 2  # ключ и значение по 2 байта
+    print(
+        f"{hub_name:11}  блоков {n_layers}, D = {d_model:4}: "
+        f"{millions:.0f} млн, кэш {cache} байт на токен"
+    )
+# --8<-- [end:sizes]
+# --8<-- [start:fresh]
+# docs: near 0.02
+# docs: quote fresh_gpt2 ln_gpt2
+import math
+
+torch.manual_seed(0)
+config = GPT2Config(n_layer=2)  # остальное как у gpt2
+fresh = GPT2LMHeadModel(config).eval()
+tokens = torch.randint(config.vocab_size, (2, 64))
+with torch.no_grad():
+    fresh_gpt2 = fresh(tokens, labels=tokens).loss.item()
+ln_gpt2 = math.log(config.vocab_size)
+print(
+    f"свежая сеть шириной с GPT-2: {fresh_gpt2:.2f}, ln V = {ln_gpt2:.2f}"
+)
+# --8<-- [end:fresh]

@@ -1,0 +1,147 @@
+# --8<-- [start:model]
+# docs: quote resnet_params
+import torch
+from torch import nn
+from torchvision.models import resnet18
+
+
+def resnet18_for_32(n_classes=10, weights=None):
+    """ResNet-18 для картинок 32×32: мягкое начало и своя голова."""
+    model = resnet18(weights=weights)
+    # Было: свёртка 7×7 с шагом 2 и пулинг; вместе они сжимали картинку вчетверо.
+    model.conv1 = nn.Conv2d(3, 64, kernel_size=3, padding=1, bias=False)
+    model.maxpool = nn.Identity()
+    model.fc = nn.Linear(model.fc.in_features, n_classes)
+    return model
+
+
+model = resnet18_for_32()
+images = torch.randn(4, 3, 32, 32)
+print("выход:", tuple(model(images).shape))
+resnet_params = sum(p.numel() for p in model.parameters())
+print("параметров:", resnet_params)
+# --8<-- [end:model]
+
+
+# --8<-- [start:data]
+from sklearn.datasets import load_digits
+from torch.nn.functional import interpolate
+
+digits = load_digits()  # 1797 цифр 8×8, лежат внутри scikit-learn
+images = (
+    torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16
+)  # (B, 1, 8, 8)
+images = interpolate(images, size=(32, 32), mode="bilinear")
+images = images.expand(-1, 3, -1, -1)  # серую картинку — в три канала
+labels = torch.tensor(digits.target)
+print("картинки:", tuple(images.shape), "ответы:", tuple(labels.shape))
+# --8<-- [end:data]
+
+
+# --8<-- [start:overfit]
+# docs: near 0.1
+# docs: limit 200
+# docs: quote first_loss
+torch.manual_seed(0)
+model = resnet18_for_32().train()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+# Один и тот же пакет на каждом шаге.
+batch, answers = images[:8], labels[:8]
+
+losses = []
+for _ in range(8):
+    loss = nn.functional.cross_entropy(model(batch), answers)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+
+first_loss = losses[0]
+print(f"функция потерь на первом шаге: {first_loss:.2f}")
+print("на восьмом меньше 0,2:", losses[-1] < 0.2)
+# --8<-- [end:overfit]
+
+
+# --8<-- [start:speed]
+# docs: timed
+# docs: limit 200
+import time
+
+start = time.perf_counter()
+for _ in range(2):
+    nn.functional.cross_entropy(model(batch), answers).backward()
+seconds = (time.perf_counter() - start) / 2 / len(batch)
+print(f"одна картинка: {seconds * 1000:.0f} мс")
+print(f"эпоха CIFAR-10, 50 000 картинок: {50_000 * seconds / 60:.0f} мин")
+# --8<-- [end:speed]
+
+
+# --8<-- [start:cifar]
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+MEAN, STD = (
+    (0.491, 0.482, 0.447),
+    (0.247, 0.243, 0.262),
+)  # по каналам CIFAR-10
+to_tensor = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+augment = [
+    transforms.RandomCrop(32, padding=4),
+    transforms.RandomHorizontalFlip(),
+]
+
+
+def cifar10(root="data", download=False):
+    """Обучающая и проверочная части CIFAR-10; download=True скачает 170 МБ."""
+    return (
+        datasets.CIFAR10(
+            root,
+            True,
+            transforms.Compose(augment + to_tensor),
+            download=download,
+        ),
+        datasets.CIFAR10(
+            root, False, transforms.Compose(to_tensor), download=download
+        ),
+    )
+
+
+# Сеть не нужна: случайные картинки того же размера проверяют весь путь.
+stand_in = datasets.FakeData(
+    32, (3, 32, 32), 10, transforms.Compose(augment + to_tensor)
+)
+batch, answers = next(
+    iter(DataLoader(stand_in, batch_size=16, shuffle=True))
+)
+print("пакет:", tuple(batch.shape), "ответы:", tuple(answers.shape))
+# --8<-- [end:cifar]
+
+
+# --8<-- [start:epoch]
+# docs: limit 200
+def train_epoch(model, loader, optimizer):
+    model.train()
+    for batch, answers in loader:
+        loss = nn.functional.cross_entropy(model(batch), answers)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@torch.no_grad()
+def accuracy(model, loader):
+    model.eval()  # BatchNorm берёт накопленные средние, а не средние пакета
+    right = total = 0
+    for batch, answers in loader:
+        right += (model(batch).argmax(dim=1) == answers).sum().item()
+        total += len(answers)
+    return right / total
+
+
+train_epoch(model, DataLoader(stand_in, batch_size=16), optimizer)
+share = accuracy(model, DataLoader(stand_in, batch_size=16))
+assert (
+    0 <= share <= 1
+)  # ответы случайны, и сама доля здесь ничего не значит
+print("эпоха пройдена, проверено картинок:", len(stand_in))
+# --8<-- [end:epoch]

@@ -1,0 +1,18 @@
+# docs: official google/vit-base-patch16-224
+import torch
+from PIL import Image
+from skimage.data import chelsea
+from transformers import ViTImageProcessor, ViTModel
+
+name = "google/vit-base-patch16-224"
+model = ViTModel.from_pretrained(name, add_pooling_layer=False)
+processor = ViTImageProcessor.from_pretrained(name)
+
+image = Image.fromarray(chelsea()).convert("RGB")
+inputs = processor(images=image, return_tensors="pt")
+with torch.no_grad():
+    outputs = model(**inputs)
+
+print("картинка:", tuple(inputs["pixel_values"].shape))
+print("токены:  ", tuple(outputs.last_hidden_state.shape))
+print("[CLS]:   ", tuple(outputs.last_hidden_state[:, 0].shape))

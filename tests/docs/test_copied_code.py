@@ -1,0 +1,44 @@
+"""Читатель копирует код страницы целиком: он выполняется у него так же и выводит то же."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs_build.compare import difference
+from docs_build.labs import find_labs, load_lab
+from docs_build.pages import Page, find_pages, load_page
+from docs_build.project import DOCS
+from docs_build.runner import environment
+
+PAGES = [page for page in map(load_page, find_pages()) if page.blocks] + [load_lab(path).page for path in find_labs()]
+SEPARATOR = "\x1e"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_of_the_page_prints_what_the_page_shows(page: Page, documents, tmp_path: Path):
+    html = documents[page.path.relative_to(DOCS).with_suffix(".html").as_posix()]
+    codes: list[str] = []
+    shown: list[str] = []
+    for block in html.select("article .highlight"):
+        if "language-python" in block["class"]:
+            codes.append(block.select("code")[0].get_text())
+            shown.append("")
+        elif "output" in block["class"]:
+            shown[-1] = block.select("code")[0].get_text().rstrip("\n")
+    assert len(codes) == len(page.blocks)
+
+    script = tmp_path / "copied.py"
+    script.write_text(f"\nprint({SEPARATOR!r})\n".join(codes), encoding="utf-8")
+    variables = {**os.environ, **environment(), "MPLBACKEND": "template", "PYTHONIOENCODING": "utf-8"}
+    run = subprocess.run(
+        [sys.executable, script.name], cwd=tmp_path, env=variables, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert run.returncode == 0, run.stderr
+    printed = [text.strip("\n") for text in run.stdout.split(SEPARATOR + "\n")]
+    for block, old, new in zip(page.blocks, shown, printed, strict=True):
+        assert not difference(old.strip("\n"), new, block.options), (
+            f"{block.place}: {difference(old, new, block.options)}"
+        )
