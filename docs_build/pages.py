@@ -29,7 +29,7 @@ DEFAULT_LIMIT = 60.0
 class Options:
     """Что фрагмент сказал о себе строками `# docs: …`."""
 
-    kind: str = "exact"  # exact | near | timed
+    kind: str = "exact"  # exact | near | timed | sampled
     tolerance: float = 0.0
     quotes: tuple[str, ...] = ()
     limit: float = DEFAULT_LIMIT
@@ -242,8 +242,8 @@ def parse_options(code: str, place: str) -> Options:
             match name:
                 case "near":
                     found |= {"kind": "near", "tolerance": float(value)}
-                case "timed":
-                    found["kind"] = "timed"
+                case "timed" | "sampled":
+                    found["kind"] = name
                 case "limit":
                     found["limit"] = float(value)
                 case "quote":

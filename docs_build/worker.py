@@ -64,8 +64,7 @@ def serve(connection: Connection, root: str, environment: dict[str, str]) -> Non
     files = watch_files(root)
     forbid_network()
     figures = catch_figures()
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    sys.path.insert(0, root)
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     with tempfile.TemporaryDirectory() as folder:
