@@ -23,7 +23,7 @@ from mkdocs.utils.templates import TemplateContext
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from docs_build import figures, labs, maths, records, render, runner
+from docs_build import figures, labs, maths, memory, records, render, runner
 from docs_build.labs import Lab, find_labs, load_lab
 from docs_build.pages import Page, find_pages, load_page
 from docs_build.project import CACHE, DOCS, FIGURES, DocsError, relative
@@ -125,9 +125,13 @@ def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files:
     if source is None:
         return markdown
     try:
-        return render.render_page(source, records.read_record(source.name), records.read_record, note=note_for(source))
+        record = records.read_record(source.name)
+        markdown = render.render_page(source, record, records.read_record, note=note_for(source))
     except DocsError as error:
         raise PluginError(str(error)) from None
+    if build.command == "serve":
+        memory.remember(page, markdown, config, files)
+    return markdown
 
 
 def note_for(page: Page) -> str:
