@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
 from jinja2 import Environment, FileSystemBytecodeCache
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -24,9 +23,9 @@ from mkdocs.utils.templates import TemplateContext
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from docs_build import figures, labs, maths, memory, records, render, runner
-from docs_build.labs import Lab, find_labs, load_lab
-from docs_build.pages import Page, find_pages, load_page
-from docs_build.project import CACHE, DOCS, FIGURES, DocsError, relative
+from docs_build.labs import Lab, find_sources, load_lab
+from docs_build.pages import Page, load_page
+from docs_build.project import CACHE, DOCS, FIGURES, DocsError, build_lock, relative, take_build_lock
 
 log = get_plugin_logger("страницы")
 
@@ -48,7 +47,6 @@ class Build:
 
 
 build = Build()
-build_lock = FileLock(CACHE / "build.lock")
 
 
 def on_startup(*, command: str, dirty: bool) -> None:
@@ -58,11 +56,11 @@ def on_startup(*, command: str, dirty: bool) -> None:
 
 def on_pre_build(config: MkDocsConfig) -> None:
     """Выполняет устаревшие страницы; вторая сборка в это время ждёт."""
-    CACHE.mkdir(exist_ok=True)
-    build_lock.acquire()
+    take_build_lock(log.info)
     try:
-        build.pages = {str(path): load_page(path) for path in find_pages()}
-        build.labs = {lab.src_uri: lab for lab in map(load_lab, find_labs())}
+        sources = find_sources().values()
+        build.pages = {str(path): load_page(path) for path in sources if path.suffix == ".md"}
+        build.labs = {lab.src_uri: lab for lab in map(load_lab, (path for path in sources if path.suffix == ".py"))}
         build.errors = execute_stale([*build.pages.values(), *(lab.page for lab in build.labs.values())])
     except DocsError as error:
         raise PluginError(str(error)) from None
@@ -137,8 +135,8 @@ def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files:
 def note_for(page: Page) -> str:
     """Предупреждение под заголовком: страница упала или её вывод устарел."""
     if page.name in build.errors:
-        text = str(build.errors[page.name]).replace("\n", "\n    ")
-        return f'!!! failure "Блок не выполнился"\n    ```text\n    {text}\n    ```\n'
+        text = "\n    ".join(render.fenced("text", str(build.errors[page.name])))
+        return f'!!! failure "Блок не выполнился"\n    {text}\n'
     if page.blocks and not is_fresh(page):
         log.warning(f"{relative(page.path)}: вывод устарел. Выполните страницу заново: make site.")
         return render.STALE
@@ -151,7 +149,8 @@ def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: File
     try:
         if lab:
             html = lab_content(html, lab, page, config, files)
-        return maths.convert(html, page.file.src_uri)
+        source = lab.page.path if lab else Path(str(page.file.abs_src_path))
+        return maths.convert(html, source)
     except DocsError as error:
         raise PluginError(str(error)) from None
 
