@@ -16,7 +16,8 @@ bottleneck = nn.Sequential(
 )
 
 for name, net in (("два 3 × 3", basic), ("bottleneck", bottleneck)):
-    print(f"{name:10}: {sum(p.numel() for p in net.parameters()):9,} весов")
+    n_weights = sum(p.numel() for p in net.parameters())
+    print(f"{name:10}: {n_weights:9,} весов".replace(",", " "))
 # --8<-- [end:cost]
 
 # --8<-- [start:stride]

@@ -6,7 +6,7 @@ from torchvision.models import resnet18
 torch.manual_seed(0)
 net = resnet18(weights=None).eval()  # архитектура; веса случайные
 n_params_18 = sum(p.numel() for p in net.parameters())
-print(f"параметров: {n_params_18:,}")
+print(f"параметров: {n_params_18:,}".replace(",", " "))
 print("блоков:", [len(net.get_submodule(f"layer{i}")) for i in range(1, 5)])
 # --8<-- [end:load]
 
