@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docs_build import records, render, runner
-from docs_build.labs import find_labs, load_lab
-from docs_build.pages import Page, find_pages, load_page
-from docs_build.project import DOCS, FIGURES, DocsError, relative
+from docs_build.labs import find_sources, load_lab, notebook_with_outputs
+from docs_build.pages import Page, load_page
+from docs_build.project import DOCS, FIGURES, DocsError, build_lock, relative, take_build_lock
 from docs_build.testing import record_differences
 
 
@@ -34,18 +34,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "export":
             return export_pages(options.folder)
         pages = [page for page in load_pages(options.pages) if page.blocks]
-        return check_pages(pages) if options.command == "check" else run_pages(pages, everything=options.all)
+        if options.command == "check":
+            return check_pages(pages)
+        take_build_lock()
+        with build_lock:
+            if not options.pages:
+                records.remove_leftovers({page.name for page in pages})
+            return run_pages(pages, everything=options.all)
     except DocsError as error:
-        print(f"Ошибка. {error}", file=sys.stderr)
-        return 1
+        return report([error])
+    except KeyboardInterrupt:
+        print("Прервано.", file=sys.stderr)
+        return 130
 
 
 def load_pages(paths: Sequence[Path]) -> list[Page]:
     """Названные страницы или все."""
+    known = find_sources().values()
     for path in paths:
-        if not path.is_file():
-            raise DocsError(str(path), "такой страницы нет.")
-    found = [path.resolve() for path in paths] or [*find_pages(), *find_labs()]
+        if path.resolve() not in known:
+            raise DocsError(str(path), "такой страницы нет: страницы лежат в docs/, лабораторные — в docs/labs/.")
+    found = [path.resolve() for path in paths] or known
     return [load_lab(path).page if path.suffix == ".py" else load_page(path) for path in found]
 
 
@@ -84,15 +93,41 @@ def report(errors: Sequence[DocsError]) -> int:
 
 
 def export_pages(folder: Path) -> int:
-    """Пишет страницы с выводами внутри: их покажет любой генератор, который понимает Markdown."""
+    """Пишет страницы с выводами внутри: их покажет любой генератор, который понимает Markdown.
+
+    Raises:
+        DocsError: в эту папку писать нельзя или вывод страницы устарел.
+    """
+    if folder.is_file() or folder.resolve().is_relative_to(DOCS):
+        raise DocsError(str(folder), "нужна папка вне docs/.")
+    texts = {}
+    for path in find_sources().values():
+        target = folder / path.relative_to(DOCS)
+        if path.suffix == ".py":
+            lab = load_lab(path)
+            texts[target.with_suffix(".ipynb")] = notebook_with_outputs(lab, fresh_record(lab.page))
+        else:
+            page = load_page(path)
+            texts[target] = render.render_page(page, fresh_record(page), records.read_record)
     shutil.copytree(DOCS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py"))
-    shutil.copytree(FIGURES, folder / render.PLOTS, dirs_exist_ok=True)
-    for path in find_pages():
-        page = load_page(path)
-        text = render.render_page(page, records.read_record(page.name), records.read_record)
-        (folder / path.relative_to(DOCS)).write_text(text, encoding="utf-8")
+    if FIGURES.is_dir():
+        shutil.copytree(FIGURES, folder / render.PLOTS, dirs_exist_ok=True)
+    for target, text in texts.items():
+        target.write_text(text, encoding="utf-8")
     print(f"Страницы записаны в {relative(folder)}")
     return 0
+
+
+def fresh_record(page: Page) -> records.Record | None:
+    """Запись страницы; None, если на странице нет кода.
+
+    Raises:
+        DocsError: запись устарела.
+    """
+    record = records.read_record(page.name)
+    if page.blocks and not records.is_fresh(record, page.blocks):
+        raise DocsError(relative(page.path), "вывод устарел. Выполните страницу: make site.")
+    return record
 
 
 if __name__ == "__main__":

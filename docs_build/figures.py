@@ -6,6 +6,7 @@
 import html
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 ID = re.compile(r'\bid="([^"]+)"')
 PLOT_COLORS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b"]
@@ -16,6 +17,7 @@ ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 
 def normalise(svg: str, prefix: str) -> str:
     """Делает SVG пригодным для вставки в страницу: без заголовка XML, с id, не повторяющимися на странице."""
+    prefix = re.sub(r"[^\w.-]", "_", prefix)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", svg, count=2)
@@ -88,7 +90,7 @@ class FigureFinder:
     def __call__(self, src: str) -> Path | None:
         """Файл SVG из известных папок или None."""
         for part, folder in self.folders.items():
-            _, found, name = src.partition(part)
+            _, found, name = unquote(src).partition(part)
             if found and name.endswith(".svg") and (folder / name).is_file():
                 return folder / name
         return None

@@ -8,9 +8,9 @@ import importlib.util
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
-from filelock import FileLock
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority, get_plugin_logger
@@ -20,9 +20,9 @@ from mkdocs.structure.pages import Page as SitePage
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from docs_build import figures, labs, maths, records, render, runner
-from docs_build.labs import Lab, find_labs, load_lab
-from docs_build.pages import Page, find_pages, load_page
-from docs_build.project import CACHE, DOCS, FIGURES, DocsError, relative
+from docs_build.labs import Lab, find_sources, load_lab
+from docs_build.pages import Page, load_page
+from docs_build.project import DOCS, FIGURES, DocsError, build_lock, relative, take_build_lock
 
 log = get_plugin_logger("страницы")
 
@@ -36,11 +36,11 @@ class Build:
     command: str = "build"
     pages: dict[str, Page] = field(default_factory=dict)
     labs: dict[str, Lab] = field(default_factory=dict)
-    errors: dict[str, DocsError] = field(default_factory=dict)
+    errors: dict[str, DocsError] = field(default_factory=dict)  # имя страницы → блок упал
+    broken: dict[str, DocsError] = field(default_factory=dict)  # файл → его не прочитать
 
 
 build = Build()
-build_lock = FileLock(CACHE / "build.lock")
 
 
 def on_startup(*, command: str, dirty: bool) -> None:
@@ -50,17 +50,37 @@ def on_startup(*, command: str, dirty: bool) -> None:
 
 def on_pre_build(config: MkDocsConfig) -> None:
     """Выполняет устаревшие страницы; вторая сборка в это время ждёт."""
-    CACHE.mkdir(exist_ok=True)
-    build_lock.acquire()
+    take_build_lock(log.info)
     try:
-        build.pages = {str(path): load_page(path) for path in find_pages()}
-        build.labs = {lab.src_uri: lab for lab in map(load_lab, find_labs())}
+        build.pages, build.labs, build.broken = {}, {}, {}
+        for path in find_sources().values():
+            load(path)
         build.errors = execute_stale([*build.pages.values(), *(lab.page for lab in build.labs.values())])
     except DocsError as error:
         raise PluginError(str(error)) from None
     finally:
         if build.command == "serve":
             build_lock.release()
+
+
+def load(path: Path) -> None:
+    """Читает страницу или лабораторную; сервер и о нечитаемой скажет на её месте."""
+    try:
+        if path.suffix == ".md":
+            build.pages[str(path)] = load_page(path)
+        else:
+            lab = load_lab(path)
+            build.labs[lab.src_uri] = lab
+    except DocsError as error:
+        stop_or_log(error)
+        build.broken[str(path)] = error
+
+
+def stop_or_log(error: DocsError) -> None:
+    """Сборка на ошибке страницы останавливается, сервер работает дальше и показывает её."""
+    if build.command != "serve":
+        raise PluginError(str(error)) from None
+    log.error(str(error))
 
 
 def execute_stale(pages: Iterable[Page]) -> dict[str, DocsError]:
@@ -78,8 +98,8 @@ def execute_stale(pages: Iterable[Page]) -> dict[str, DocsError]:
         raise DocsError("сборка остановлена", "\n".join(str(error) for error in errors))
     for error in errors:
         log.error(str(error))
-    names = {relative(page.path): page.name for page in stale}
-    return {names[error.place.split(":")[0]]: error for error in errors}
+    places = {error.place.split(":")[0]: error for error in errors}
+    return {page.name: places[relative(page.path)] for page in stale if relative(page.path) in places}
 
 
 def is_fresh(page: Page) -> bool:
@@ -106,24 +126,33 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
     """Подставляет под блоки их выводы, а в текст — числа."""
-    source = build.pages.get(str(page.file.abs_src_path))
+    path = str(page.file.abs_src_path)
+    if path in build.broken:
+        return failure(build.broken[path])
+    source = build.pages.get(path)
     if source is None:
         return markdown
     try:
         return render.render_page(source, records.read_record(source.name), records.read_record, note=note_for(source))
     except DocsError as error:
-        raise PluginError(str(error)) from None
+        stop_or_log(error)
+        return failure(error)
 
 
 def note_for(page: Page) -> str:
     """Предупреждение под заголовком: страница упала или её вывод устарел."""
     if page.name in build.errors:
-        text = str(build.errors[page.name]).replace("\n", "\n    ")
-        return f'!!! failure "Блок не выполнился"\n    ```text\n    {text}\n    ```\n'
+        return failure(build.errors[page.name])
     if page.blocks and not is_fresh(page):
         log.warning(f"{relative(page.path)}: вывод устарел. Выполните страницу заново: make site.")
         return render.STALE
     return ""
+
+
+def failure(error: DocsError) -> str:
+    """Ошибка, которую сервер показывает на странице."""
+    text = "\n    ".join(render.fenced("text", str(error)))
+    return f'!!! failure "Ошибка на странице"\n    {text}\n'
 
 
 def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
@@ -133,9 +162,11 @@ def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: File
     try:
         if lab:
             html = lab_content(html, lab, page, config, files)
-        return figures.inline(maths.convert(html, page.file.src_uri), find)
+        source = lab.page.path if lab else Path(str(page.file.abs_src_path))
+        return figures.inline(maths.convert(html, source), find)
     except DocsError as error:
-        raise PluginError(str(error)) from None
+        stop_or_log(error)
+        return f"<pre>{escape(str(error))}</pre>"
 
 
 def lab_content(html: str, lab: Lab, page: SitePage, config: MkDocsConfig, files: Files) -> str:

@@ -15,8 +15,8 @@ from bs4 import BeautifulSoup
 from nbformat.notebooknode import NotebookNode
 
 from docs_build import figures
-from docs_build.pages import Block, Page, page_name, parse_options, strip_directives
-from docs_build.project import CACHE, DOCS, FIGURES, LABS, relative
+from docs_build.pages import Block, Page, find_pages, page_name, parse_options, strip_directives
+from docs_build.project import CACHE, DOCS, FIGURES, LABS, DocsError, read_text, relative
 from docs_build.records import Record
 
 MARKER = re.compile(r"^# %%")
@@ -46,17 +46,41 @@ def find_labs() -> list[Path]:
     return sorted(LABS.glob("*.py"))
 
 
+def find_sources() -> dict[str, Path]:
+    """Всё, у чего может быть запись, — страницы и лабораторные — по именам.
+
+    Raises:
+        DocsError: двум файлам досталось одно имя.
+    """
+    sources: dict[str, Path] = {}
+    for path in [*find_pages(), *find_labs()]:
+        other = sources.setdefault(page_name(path), path)
+        if other != path:
+            raise DocsError(
+                relative(path),
+                f"имя записи «{page_name(path)}» уже занято файлом {relative(other)}. Переименуйте один.",
+            )
+    return sources
+
+
 def load_lab(path: Path) -> Lab:
     """Читает лабораторную.
 
     Raises:
-        DocsError: в ячейке неверная строка `# docs:`.
+        DocsError: файл не делится на ячейки или в ячейке неверная строка `# docs:`.
     """
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     notebook = jupytext.reads(text, fmt="py:percent")
     markers = [number for number, line in enumerate(text.splitlines(), start=1) if MARKER.match(line)]
+    if len(markers) != len(notebook.cells):
+        raise DocsError(
+            relative(path),
+            "каждая ячейка начинается строкой «# %%» или «# %% [markdown]», и до первой из них ничего нет.",
+        )
     page = Page(page_name(path), path, [], 1, [])
     for line, cell in zip(markers, notebook.cells, strict=True):
+        if cell.cell_type == "raw":
+            raise DocsError(f"{relative(path)}:{line}", "ячейка бывает с кодом или [markdown]; [raw] сайт не покажет.")
         if cell.cell_type == "code":
             number = len(page.blocks) + 1
             options = parse_options(cell.source, f"{relative(path)}:{line}")

@@ -14,13 +14,15 @@ import markdown
 from mkdocs.utils.meta import get_data
 from pymdownx.snippets import SnippetExtension, SnippetMissingError, SnippetPreprocessor
 
-from docs_build.project import DOCS, ROOT, SNIPPETS, DocsError, relative
+from docs_build.project import DOCS, ROOT, SNIPPETS, DocsError, read_text, relative
 
 FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>[^`\n]*)$")
 PYTHON_LOOKING = re.compile(r"\s*\{?\s*\.?(python3?|py3?|pycon3?|ipython3?)\b", re.IGNORECASE)
-INCLUDE = re.compile(r"^\s*-+8<-+\s+([\"'])(?P<target>.+)\1\s*$")
-SECTION_MARK = re.compile(r"#\s*-+8<-+\s*\[(?P<kind>start|end):(?P<name>[\w-]+)\]")
-DIRECTIVE = re.compile(r"^\s*# docs:\s*(?P<name>\w+)\s*(?P<value>.*?)\s*$")
+# Ограждение с Python не в начале строки: в цитате, за знаком пункта списка.
+MISPLACED = re.compile(rf"[^`~]*(`{{3,}}|~{{3,}}){PYTHON_LOOKING.pattern}", re.IGNORECASE)
+INCLUDE = re.compile(r"-+8<-+\s+([\"'])(?P<file>[^:\"']+)(?::(?P<section>[A-Za-z][\w-]*))?\1")
+SECTION_MARK = re.compile(r"#\s*-+8<-+\s*\[\s*(?P<kind>start|end)\s*:\s*(?P<name>[\w-]+)\s*\]")
+DIRECTIVE = re.compile(r"^\s*#\s*docs\s*:\s*(?P<name>\w*)\s*(?P<value>.*?)\s*$")
 
 DEFAULT_LIMIT = 60.0
 
@@ -120,7 +122,7 @@ def load_page(path: Path) -> Page:
         DocsError: ограждение похоже на Python, но не будет выполнено; нет фрагмента или раздела;
             неизвестная или неверная строка `# docs:`.
     """
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     body, _ = get_data(text)
     lines = body.splitlines()
     first_line = len(text.splitlines()) - len(lines) + 1
@@ -142,12 +144,18 @@ def scan_fences(lines: list[str], path: Path, first_line: int = 1) -> Iterator[F
     """Находит ограждения кода; ограждение внутри более длинного ограждения — просто текст.
 
     Raises:
-        DocsError: ограждение не закрыто.
+        DocsError: ограждение не закрыто или стоит так, что его не выполнить.
     """
     number = 0
     while number < len(lines):
         opening = FENCE.match(lines[number])
         if not opening:
+            if MISPLACED.match(lines[number]):
+                raise DocsError(
+                    f"{relative(path)}:{first_line + number}",
+                    "ограждение в цитате или в одной строке с другим текстом выполняться не будет. "
+                    "Поставьте ```python на отдельную строку.",
+                )
             number += 1
             continue
         start, marks, indent = number, opening["marks"], opening["indent"]
@@ -166,11 +174,10 @@ def scan_fences(lines: list[str], path: Path, first_line: int = 1) -> Iterator[F
 def load_block(page: Page, fence: Fence, page_line: int) -> Block:
     """Разворачивает тело ограждения в код."""
     place = f"{relative(page.path)}:{page_line}"
-    include = INCLUDE.match(fence.body[0]) if len(fence.body) == 1 else None
+    include = INCLUDE.fullmatch(fence.body[0].strip()) if len(fence.body) == 1 else None
     if include:
-        target, _, section = include["target"].partition(":")
-        source = SNIPPETS / target
-        code = expand(fence.body, place)
+        source, section = SNIPPETS / include["file"], include["section"] or ""
+        code = expand([include[0]], place)
         first_line = section_line(source, section, place)
     elif page.path.is_relative_to(DOCS):
         raise DocsError(
@@ -187,42 +194,50 @@ def expand(lines: list[str], place: str) -> str:
     """Разворачивает включения препроцессором pymdownx.
 
     Raises:
-        DocsError: файла или раздела нет.
+        DocsError: файла или раздела нет, или файл не в UTF-8.
     """
-    extension = SnippetExtension(base_path=[str(SNIPPETS)], check_paths=True)
+    extension = SnippetExtension(base_path=[str(SNIPPETS)], check_paths=True, encoding="utf-8-sig")
     preprocessor = SnippetPreprocessor(extension.getConfigs(), markdown.Markdown())
     try:
         return "\n".join(preprocessor.run(list(lines)))
-    except SnippetMissingError as error:
+    except (SnippetMissingError, IsADirectoryError) as error:
         wanted = ", ".join(line.strip() for line in lines)
         raise DocsError(place, f"нет такого фрагмента: {wanted} ({error}). Ищем в папке snippets/.") from error
+    except UnicodeDecodeError:
+        raise DocsError(place, "файл фрагмента не в кодировке UTF-8. Сохраните его в UTF-8.") from None
 
 
 def section_line(source: Path, section: str, place: str) -> int:
     """Номер первой строки раздела в файле фрагмента.
 
     Raises:
-        DocsError: разделы вложены или файл с разделами включён целиком.
+        DocsError: отметки разделов не складываются в пары или файл с разделами включён целиком.
     """
-    open_section = None
-    found = 1
-    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), start=1):
+    open_section = ""
+    starts: dict[str, int] = {}
+    for number, line in enumerate(read_text(source).splitlines(), start=1):
         mark = SECTION_MARK.search(line)
         if not mark:
             continue
         if not section:
             raise DocsError(place, f"в {relative(source)} есть разделы: включайте их по одному, а не файл целиком.")
+        here, name = f"{relative(source)}:{number}", mark["name"]
         if mark["kind"] == "start":
             if open_section:
-                raise DocsError(
-                    f"{relative(source)}:{number}", f"раздел «{mark['name']}» открыт внутри «{open_section}»."
-                )
-            open_section = mark["name"]
-            if mark["name"] == section:
-                found = number + 1
+                raise DocsError(here, f"раздел «{name}» открыт внутри «{open_section}».")
+            if name in starts:
+                raise DocsError(here, f"раздел «{name}» в этом файле уже есть.")
+            open_section, starts[name] = name, number + 1
+        elif name != open_section:
+            raise DocsError(here, f"раздел «{name}» закрыт, но не открыт.")
         else:
-            open_section = None
-    return found
+            open_section = ""
+    if open_section:
+        raise DocsError(
+            f"{relative(source)}:{starts[open_section] - 1}",
+            f"раздел «{open_section}» не закрыт: нужна строка «# --8<-- [end:{open_section}]».",
+        )
+    return starts.get(section, 1)
 
 
 def parse_options(code: str, place: str) -> Options:
@@ -241,19 +256,34 @@ def parse_options(code: str, place: str) -> Options:
         try:
             match name:
                 case "near":
-                    found |= {"kind": "near", "tolerance": float(value)}
+                    found |= {"kind": "near", "tolerance": positive(value, below=10)}
                 case "timed":
                     found["kind"] = "timed"
                 case "limit":
-                    found["limit"] = float(value)
+                    found["limit"] = positive(value, below=1e5)
                 case "quote":
                     found["quotes"] = (*found.get("quotes", ()), *value.replace(",", " ").split())  # type: ignore[misc]
-                case "alt":
+                case "alt" if value:
                     alts.append(value)
                 case "official" | "model":
                     found[name] = value
                 case _:
-                    raise DocsError(place, f"неизвестная строка «# docs: {name}».")
-        except ValueError:
-            raise DocsError(place, f"в строке «{line.strip()}» нужно число, а стоит «{value}».") from None
+                    raise DocsError(place, f"неизвестная строка «{line.strip()}».")
+        except ValueError as error:
+            raise DocsError(place, f"в строке «{line.strip()}» нужно число{error}, а стоит «{value}».") from None
     return Options(**found, alts=tuple(alts))  # type: ignore[arg-type]
+
+
+def positive(text: str, *, below: float) -> float:
+    """Число больше нуля и меньше `below`.
+
+    Raises:
+        ValueError: текст — не такое число; в сообщении — границы.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < below:
+        raise ValueError(f" больше 0 и меньше {below:g}")
+    return number

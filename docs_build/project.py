@@ -1,6 +1,9 @@
-"""Где что лежит, и одна ошибка на весь конвейер."""
+"""Где что лежит; одна ошибка и один замок на весь конвейер."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -20,6 +23,30 @@ class DocsError(Exception):
         super().__init__(f"{place}: {message}")
         self.place = place
         self.message = message
+
+
+build_lock = FileLock(CACHE / "build.lock")
+
+
+def take_build_lock(say: Callable[[str], None] = print) -> None:
+    """Занимает замок записей; если идёт другая сборка, говорит об этом и ждёт её конца."""
+    try:
+        build_lock.acquire(timeout=0)
+    except Timeout:
+        say("Ждём, пока закончится другая сборка…")
+        build_lock.acquire()
+
+
+def read_text(path: Path) -> str:
+    """Текст файла, написанного человеком; метка порядка байтов в начале допустима.
+
+    Raises:
+        DocsError: файл не в UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DocsError(relative(path), "файл не в кодировке UTF-8. Сохраните его в UTF-8.") from None
 
 
 def relative(path: Path) -> str:

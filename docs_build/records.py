@@ -15,7 +15,7 @@ from typing import Any
 
 from docs_build import worker
 from docs_build.pages import Block
-from docs_build.project import FIGURES, LESSONS_LOCK, OUTPUTS, ROOT
+from docs_build.project import FIGURES, LESSONS_LOCK, OUTPUTS, ROOT, DocsError, relative
 
 FORMAT = 1
 
@@ -96,7 +96,7 @@ def record_path(page: str) -> Path:
 
 
 def read_record(page: str) -> Record | None:
-    """Читает запись; повреждённая, неполная или чужого формата считается отсутствующей."""
+    """Читает запись; повреждённая, неполная, чужого формата или чужой страницы считается отсутствующей."""
     try:
         data = json.loads(record_path(page).read_text(encoding="utf-8"))
         checksum = data.pop("checksum")
@@ -106,10 +106,10 @@ def read_record(page: str) -> Record | None:
             Output(output["reference"], "\n".join(output["text"]), output["figures"]) for output in data.pop("outputs")
         ]
         record = Record(**data, outputs=outputs)
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = all(file_digest(FIGURES / name) == digest for name, digest in record.figures.items())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    whole = all(file_digest(FIGURES / name) == digest for name, digest in record.figures.items())
-    return record if whole else None
+    return record if whole and record.page == page else None
 
 
 def write_record(record: Record, figures: dict[str, str]) -> None:
@@ -121,8 +121,20 @@ def write_record(record: Record, figures: dict[str, str]) -> None:
     for name, text in figures.items():
         write_atomically(FIGURES / name, text)
     write_atomically(record_path(record.page), json.dumps(data, ensure_ascii=False, indent=1) + "\n")
-    for path in FIGURES.glob(f"{record.page}.*.svg"):
-        if path.name not in record.figures:
+    for path in FIGURES.glob("*.svg"):
+        if owner(path) == record.page and path.name not in record.figures:
+            path.unlink()
+
+
+def owner(path: Path) -> str:
+    """Страница, которой принадлежит файл в outputs/: у записи `имя.json`, у рисунка `имя.1-1.svg`."""
+    return path.name.rsplit(".", 2)[0] if path.parent == FIGURES else path.stem
+
+
+def remove_leftovers(pages: set[str]) -> None:
+    """Убирает из outputs/ то, что осталось от удалённых страниц и прерванной записи."""
+    for path in [*OUTPUTS.glob("*.json*"), *FIGURES.glob("*.svg*")]:
+        if owner(path) not in pages:
             path.unlink()
 
 
@@ -133,8 +145,19 @@ def checksum_of(data: dict[str, Any]) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Пишет файл целиком или никак."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Пишет файл целиком или никак.
+
+    Raises:
+        DocsError: файл не записать: нет места или прав.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_atomically(path, text)
+    except OSError as error:
+        raise DocsError(relative(path), f"файл не записать: {error.strerror}.") from error
+
+
+def _write_atomically(path: Path, text: str) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:

@@ -5,13 +5,17 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 from docs_build.compare import to_float
+from docs_build.labs import find_sources
 from docs_build.pages import Block, Fence, Page, expand, scan_fences
-from docs_build.project import DocsError, relative
+from docs_build.project import DOCS, DocsError, relative
 from docs_build.records import Output, Record
 
 QUOTE = re.compile(r"(?<!`)\{\{\s*(?:(?P<page>[\w-]+)\.)?(?P<name>\w+)\s*(?::(?P<format>[^}]*?))?\s*\}\}")
+SPECIAL = re.compile(r"[\\`*_\[\]$]")
+ESCAPED = r"\\\g<0>"
 PLOTS = "assets/plots/"
 
 STALE = (
@@ -48,28 +52,41 @@ def render_page(page: Page, record: Record | None, record_of: RecordOf, *, note:
 def render_text(page: Page, fence: Fence) -> list[str]:
     """Ограждение не с Python: показывается как есть, включения разворачиваются."""
     place = f"{relative(page.path)}:{page.first_line + fence.start}"
-    body = expand(page.lines[fence.start + 1 : fence.end], place).split("\n") if fence.body else []
-    return [page.lines[fence.start], *body, page.lines[fence.end]]
+    body = expand(fence.body, place).split("\n") if fence.body else []
+    # Закрывающая строка повторяет открывающую: длиннее или левее её Python-Markdown не узнаёт.
+    closing = re.match(r"`+|~+", page.lines[fence.start].strip())
+    assert closing
+    return indented(fence, [page.lines[fence.start].removeprefix(fence.indent), *body, closing[0]])
 
 
 def render_block(block: Block, fence: Fence, record: Record | None, page: Page) -> list[str]:
     """Код блока и под ним его вывод."""
-    marks = page.lines[fence.start].strip().removesuffix("python")
-    lines = [f"{marks}python", *block.shown.split("\n"), marks]
+    lines = fenced("python", block.shown)
     output = record.output_of(block) if record else None
     if record and output:
-        lines += render_output(block, output, record)
+        to_root = "../" * (len(page.path.relative_to(DOCS).parts) - 1)
+        lines += render_output(block, output, record, to_root)
+    return indented(fence, lines)
+
+
+def fenced(info: str, text: str) -> list[str]:
+    """Текст в ограждении, которое длиннее любого внутри него."""
+    ticks = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`{3,}", text))])
+    return [ticks + info, *text.split("\n"), ticks]
+
+
+def indented(fence: Fence, lines: list[str]) -> list[str]:
+    """Строки с отступом ограждения."""
     return [fence.indent + line if line else line for line in lines]
 
 
-def render_output(block: Block, output: Output, record: Record) -> list[str]:
+def render_output(block: Block, output: Output, record: Record, to_root: str) -> list[str]:
     """Текст, рисунки и подпись, из какой модели и когда они взяты."""
     lines: list[str] = []
     if output.text:
-        ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`{3,}", output.text)), 3)
-        lines += ["", f"{ticks}{{ .text .output }}", *output.text.split("\n"), ticks]
+        lines += ["", *fenced("{ .text .output }", output.text)]
     for name, alt in zip(output.figures, block.options.alts, strict=False):
-        lines += ["", f"![{alt}]({PLOTS}{name}){{ .plot }}"]
+        lines += ["", f"![{SPECIAL.sub(ESCAPED, alt)}]({to_root}{PLOTS}{quote(name)}){{ .plot }}"]
     caption = output_note(block, record)
     if caption and (output.text or output.figures):
         lines += ["", caption, "{ .output-note }"]
@@ -98,6 +115,8 @@ def quoted(page: Page, start: int, end: int, record: Record | None, record_of: R
         place = f"{relative(page.path)}:{page.first_line + number}"
 
         def substitute(match: re.Match[str], place: str = place) -> str:
+            if match["page"] and match["page"] not in find_sources():
+                raise DocsError(place, f"процитирована страница «{match['page']}», а такой нет.")
             source = record if match["page"] in (None, page.name) else record_of(match["page"])
             if source is None:
                 return "…"

@@ -5,11 +5,14 @@ import datetime
 import hashlib
 import multiprocessing
 import os
+import pickle
 import platform
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from types import TracebackType
@@ -19,6 +22,10 @@ from docs_build import figures, worker
 from docs_build.pages import Block, Page
 from docs_build.project import HUB_CACHE, ROOT, DocsError
 from docs_build.records import Output, Record, page_key
+
+# Markdown такие знаки съест или заменит, и страница покажет не то, что вывел блок.
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+LONGEST_OUTPUT = 20_000  # знаков
 
 
 @dataclass
@@ -93,13 +100,29 @@ class PageRun:
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self._process.join()
             raise DocsError(block.place, f"процесс страницы завершился сам, код {self._process.exitcode}.") from None
+        except (AttributeError, ImportError, pickle.UnpicklingError):
+            raise DocsError(
+                block.place, "цитировать можно int, float, str и bool, а не значения классов самой страницы."
+            ) from None
         return answer
 
 
 def check_promises(block: Block, result: worker.Result) -> None:
-    """Блок обязан молчать в поток ошибок, показать обещанное и описать каждый рисунок."""
+    """Блок обязан молчать в поток ошибок, показать обещанное так, чтобы это читалось, и описать каждый рисунок."""
     if result.stderr.strip():
         raise DocsError(block.place, f"блок написал в поток ошибок:\n{result.stderr.strip()}")
+    if control := CONTROL.search(result.stdout):
+        raise DocsError(
+            block.place, f"в выводе управляющий знак {control[0]!r}: печатайте простой текст, без цвета и табуляции."
+        )
+    if len(result.stdout) > LONGEST_OUTPUT:
+        raise DocsError(block.place, f"блок напечатал знаков: {len(result.stdout)}, а можно {LONGEST_OUTPUT}.")
+    for name, value in result.values.items():
+        # nan не сравнить с записью, а бесконечность и очень большое число не показать.
+        if isinstance(value, (int, float)) and not abs(value) < 1e300:
+            raise DocsError(
+                block.place, f"значение «{name}» — nan, бесконечность или слишком большое: цитировать его нельзя."
+            )
     called = called_at_top(block.code)
     if "print" in called and not result.stdout.strip():
         raise DocsError(block.place, "блок вызывает print, но ничего не напечатал.")
@@ -165,20 +188,32 @@ def execute_pages(
     errors = []
     jobs = min(os.cpu_count() or 1, len(waiting))
     say(f"Выполняем страницы: {len(waiting)}, одновременно — {jobs}")
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool, stopping_at_once(pool):
         started = {pool.submit(_timed, page): page for page in sorted(waiting, key=lambda page: -len(page.blocks))}
         for number, future in enumerate(as_completed(started), start=1):
             page = started[future]
             left = len(waiting) - number
             try:
                 (record, pictures), seconds = future.result()
+                done(page, record, pictures)
             except DocsError as error:
                 errors.append(error)
                 say(f"  {page.name}: ошибка, осталось {left}")
                 continue
-            done(page, record, pictures)
             say(f"  {page.name}: {seconds:.1f} с, осталось {left}")
     return errors
+
+
+@contextmanager
+def stopping_at_once(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Прерванное (Ctrl-C) не ждёт страниц: их процессы завершаются, остальные не начинаются."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
 
 
 def _timed(page: Page) -> tuple[tuple[Record, dict[str, str]], float]:
