@@ -11,6 +11,7 @@
     figures.py  рисунки: одинаковые байты при каждом запуске, цвета светлой и тёмной схемы
     maths.py    формулы LaTeX → MathML
     labs.py     лабораторные: py:percent + запись → .ipynb
+    memory.py   сервер не разбирает заново то, что не изменилось
     hook.py     всё это как хук MkDocs
     testing.py  всё это как проверки pytest
 """

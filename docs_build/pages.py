@@ -31,7 +31,7 @@ DEFAULT_LIMIT = 60.0
 class Options:
     """Что фрагмент сказал о себе строками `# docs: …`."""
 
-    kind: str = "exact"  # exact | near | timed
+    kind: str = "exact"  # exact | near | timed | sampled
     tolerance: float = 0.0
     quotes: tuple[str, ...] = ()
     limit: float = DEFAULT_LIMIT
@@ -257,8 +257,8 @@ def parse_options(code: str, place: str) -> Options:
             match name:
                 case "near":
                     found |= {"kind": "near", "tolerance": positive(value, below=10)}
-                case "timed":
-                    found["kind"] = "timed"
+                case "timed" | "sampled":
+                    found["kind"] = name
                 case "limit":
                     found["limit"] = positive(value, below=1e5)
                 case "quote":

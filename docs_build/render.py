@@ -112,6 +112,9 @@ def quoted(page: Page, start: int, end: int, record: Record | None, record_of: R
     """Строки текста с подставленными числами."""
     lines = []
     for number in range(start, end):
+        if "{{" not in page.lines[number]:
+            lines.append(page.lines[number])
+            continue
         place = f"{relative(page.path)}:{page.first_line + number}"
 
         def substitute(match: re.Match[str], place: str = place) -> str:

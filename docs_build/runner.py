@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import forkserver
 from types import TracebackType
 from typing import Any
@@ -75,6 +76,8 @@ class PageRun:
         Raises:
             DocsError: блок упал, написал в поток ошибок, не напечатал обещанного или работал слишком долго.
         """
+        if block.options.official:
+            ensure_hub_cache()
         salt = f"{block.page}.{block.number}"
         job = worker.Job(block.code, str(block.source), block.first_line, salt, block.options.quotes)
         result = self._ask(job, block)
@@ -182,9 +185,7 @@ def execute_pages(
     if not waiting:
         return []
     if any(block.options.official for page in waiting for block in page.blocks):
-        from docs_build import hub_cache
-
-        hub_cache.ensure(HUB_CACHE)
+        ensure_hub_cache()
     errors = []
     jobs = min(os.cpu_count() or 1, len(waiting))
     say(f"Выполняем страницы: {len(waiting)}, одновременно — {jobs}")
@@ -240,6 +241,21 @@ def worker_context() -> Any:
             os.environ.clear()
             os.environ.update(before)
     return context
+
+
+@lru_cache(maxsize=1)
+def ensure_hub_cache() -> None:
+    """Раз за запуск проверяет заместителей официальных моделей и создаёт недостающих.
+
+    Raises:
+        DocsError: создать их нельзя, например нет места на диске.
+    """
+    from docs_build import hub_cache  # нужен numpy, а там, где сайт только показывают, его нет
+
+    try:
+        hub_cache.ensure(HUB_CACHE)
+    except hub_cache.HubCacheError as error:
+        raise DocsError("заместители официальных моделей", str(error)) from None
 
 
 def environment() -> dict[str, str]:

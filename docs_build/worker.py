@@ -64,8 +64,7 @@ def serve(connection: Connection, root: str, environment: dict[str, str]) -> Non
     files = watch_files(root)
     forbid_network()
     figures = catch_figures()
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    sys.path.insert(0, root)
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     with tempfile.TemporaryDirectory() as folder:
@@ -83,6 +82,8 @@ def run_job(job: Job, module: types.ModuleType, figures: Callable[[str], list[st
     result = Result()
     with Capture() as captured:
         try:
+            # У программы есть файл: по нему inspect находит исходный текст классов.
+            module.__file__ = job.filename
             # Пустые строки впереди: номера строк в сообщениях — номера строк файла фрагмента.
             padded = "\n" * (job.first_line - 1) + job.code
             exec(compile(padded, job.filename, "exec"), module.__dict__)

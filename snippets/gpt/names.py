@@ -405,6 +405,7 @@ for options in ({"tau": 0.5}, {"top_k": 2}, {"top_p": 0.9}, {"top_p": 0.6}):
 
 # --8<-- [end:filters]
 # --8<-- [start:generate]
+# docs: sampled
 @torch.no_grad()
 def generate(model, ids, n_new, choose):
     """Дописывает к ids (B, T) ещё n_new токенов, по одному."""
@@ -449,6 +450,7 @@ print(f"настоящие, но не показанные: {guessed:.1%}")
 print(f"ни в одном списке: {invented_share:.1%}")
 # --8<-- [end:memory]
 # --8<-- [start:prefix]
+# docs: sampled
 for options in (
     {"tau": 0.1},
     {"tau": 1.0},
@@ -463,6 +465,7 @@ for options in (
 
 # --8<-- [end:prefix]
 # --8<-- [start:greedy]
+# docs: sampled
 def greedy(logits):
     return logits.argmax(dim=-1, keepdim=True)
 

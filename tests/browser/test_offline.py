@@ -69,7 +69,8 @@ def test_search_finds_word_forms_and_names(search_page: Page, query: str, found:
 def test_search_result_opens_the_page(page: Page, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     search(page, "тензорами")
-    page.locator(".md-search-result__link").first.click()
+    # Первая строка ведёт на страницу целиком, следующие — на место в ней.
+    page.locator(".md-search-result__link[href*='h=%']").first.click()
     page.wait_for_url("**/*h=*")
     page.locator("article mark[data-md-highlight]").first.wait_for(state="attached", timeout=10_000)
 

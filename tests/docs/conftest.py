@@ -16,6 +16,7 @@ CONFIG = """\
 site_name: Проба
 theme: {name: mkdocs, locale: ru}
 nav: [index.md, lesson.md]
+watch: [snippets]
 hooks: [docs_build/hook.py]
 validation: {nav: {omitted_files: warn, not_found: warn}, links: {not_found: warn, anchors: warn}}
 plugins: []

@@ -11,7 +11,7 @@ from docs_build.compare import difference
 from docs_build.labs import find_labs, load_lab
 from docs_build.pages import Page, find_pages, load_page
 from docs_build.project import DOCS
-from docs_build.runner import environment
+from docs_build.runner import ensure_hub_cache, environment
 
 PAGES = [page for page in map(load_page, find_pages()) if page.blocks] + [load_lab(path).page for path in find_labs()]
 SEPARATOR = "\x1e"
@@ -19,6 +19,8 @@ SEPARATOR = "\x1e"
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_code_of_the_page_prints_what_the_page_shows(page: Page, documents, tmp_path: Path):
+    if any(block.options.official for block in page.blocks):
+        ensure_hub_cache()
     html = documents[page.path.relative_to(DOCS).with_suffix(".html").as_posix()]
     codes: list[str] = []
     shown: list[str] = []

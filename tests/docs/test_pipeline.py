@@ -2,10 +2,15 @@
 
 import filecmp
 import json
+import re
+import socket
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.docs.conftest import CODE
 
 
 def add_block(project, code: str) -> None:
@@ -57,6 +62,8 @@ def test_figure_is_inlined_with_description_and_unique_ids(project):
         ("# docs: near много\nprint(1)\n", ["docs/lesson.md:3", "нужно число"]),
         ("# docs: naer 0.1\nprint(1)\n", ["docs/lesson.md:3", "неизвестная строка"]),
         ("# docs: quote nothing\nprint(1)\n", ["snippets/lesson/extra.py:1", "nothing", "такого имени нет"]),
+        ("print('\\x1b[31mкрасный')\n", ["docs/lesson.md:3", "управляющий знак"]),
+        ("print('а' * 30000)\n", ["docs/lesson.md:3", "30001"]),
         ("import urllib.request\nurllib.request.urlopen('http://example.org')\n", ["extra.py:2", "сети"]),
     ],
 )
@@ -82,6 +89,7 @@ def test_bad_block_stops_the_build_and_names_the_place(project, code, message):
         ("```python\n", '```python title="x"\n', ["docs/lesson.md:5", "похоже на Python"]),
         ("```python\n", "```{.python .annotate}\n", ["docs/lesson.md:5", "похоже на Python"]),
         ("{{ total }}", "{{ totl }}", ["docs/lesson.md:3", "нет значения «totl»"]),
+        ("{{ total }}", "{{ nowhere.total }}", ["docs/lesson.md:3", "«nowhere»", "такой нет"]),
         ("{{ total }}", "{{ total:.2q }}", ["docs/lesson.md:3", "формат"]),
         ("$a^2$", "$\\frac{1}$", ["lesson.md", "формула"]),
     ],
@@ -305,3 +313,82 @@ def test_block_sees_itself_as_a_program(project):
     exit_code, log = project.build("--strict")
     assert exit_code == 0, log
     assert project.output_blocks()[0] == "__main__ 3\nclass Point:\n    x = 3"
+
+
+def test_page_in_a_subfolder_finds_its_figures(project):
+    project.write("docs/part/page.md", '# Часть\n\n```python\n--8<-- "lesson/plot.py"\n```\n')
+    project.write(
+        "snippets/lesson/plot.py",
+        "# docs: alt Прямая [a_b]\nimport matplotlib.pyplot as plt\n\nplt.plot([1, 2])\nplt.show()\n",
+    )
+    project.replace("mkdocs.yml", "nav: [index.md, lesson.md]", "nav: [index.md, lesson.md, part/page.md]")
+    exit_code, log = project.build("--strict")
+    assert exit_code == 0, log
+    assert 'aria-label="Прямая [a_b]"' in project.html("part/page/index.html")
+
+
+@pytest.mark.parametrize("encode", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
+def test_files_of_a_windows_editor_are_read(project, encode):
+    for name in ("docs/lesson.md", "snippets/lesson/code.py"):
+        path = project.root / name
+        path.write_bytes(encode(path.read_text(encoding="utf-8")).encode())
+    exit_code, log = project.build("--strict")
+    assert exit_code == 0, log
+    assert project.output_blocks() == ["сумма 4", "вдвое больше 8"]
+
+
+def test_file_in_another_encoding_is_named(project):
+    (project.root / "snippets" / "lesson" / "code.py").write_bytes(CODE.encode("cp1251"))
+    exit_code, log = project.build()
+    assert exit_code == 1
+    assert "docs/lesson.md:5" in log and "UTF-8" in log
+
+
+def test_block_inside_a_tab_keeps_its_output_there(project):
+    project.replace("mkdocs.yml", "  - admonition\n", "  - admonition\n  - pymdownx.tabbed: {alternate_style: true}\n")
+    text = (project.root / "docs" / "lesson.md").read_text(encoding="utf-8")
+    block = '```python\n--8<-- "lesson/code.py:second"\n```\n'
+    tab = '=== "Вкладка"\n\n' + "".join(f"    {line}\n" for line in block.splitlines())
+    project.write("docs/lesson.md", text.replace(block, tab))
+    exit_code, log = project.build("--strict")
+    assert exit_code == 0, log
+    tabbed = project.html().partition('class="tabbed-block"')[2]
+    assert "вдвое больше 8" in re.sub(r"<[^>]+>", "", tabbed)
+
+
+def test_two_runs_at_once_are_both_right(project):
+    first, second = project.start("docs_build", "run"), project.start("docs_build", "run")
+    for process in (first, second):
+        log, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, log
+    assert project.build("--strict")[0] == 0
+
+
+def test_server_shows_the_error_of_a_block_and_recovers(project):
+    project.command("docs_build", "run")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = project.start("mkdocs", "serve", "-q", "--livereload", "-a", f"127.0.0.1:{port}")
+
+    def wait_for(text: str) -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/lesson/", timeout=30) as answer:
+                    if text in re.sub(r"<[^>]+>", "", answer.read().decode()):
+                        return
+            except OSError:
+                assert server.poll() is None, server.communicate()[0]
+        raise AssertionError(f"на странице так и не появилось «{text}»")
+
+    try:
+        wait_for("сумма 4")
+        project.replace("snippets/lesson/code.py", '"сумма"', "сумма")
+        wait_for("Блок не выполнился")
+        wait_for("code.py:6")
+        project.replace("snippets/lesson/code.py", "print(сумма", 'print("итого"')
+        wait_for("итого 4")
+    finally:
+        server.terminate()
+        server.communicate()

@@ -17,7 +17,8 @@ def test_snippet_runs_by_itself(path: Path):
     """Файл выполняется в новом процессе, без блоков, стоящих на странице выше."""
     code = path.read_text(encoding="utf-8")
     name = relative(path)
-    options = Options(limit=600, alts=parse_options(code, name).alts)
+    said = parse_options(code, name)
+    options = Options(limit=600, alts=said.alts, official=said.official)
     with PageRun(name) as run:
         run.run(Block(name, path, 1, 1, path, "", 1, code, options))
 

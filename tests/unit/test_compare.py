@@ -8,6 +8,7 @@ from docs_build.pages import Options
 EXACT = Options()
 NEAR = Options(kind="near", tolerance=0.05)
 TIMED = Options(kind="timed")
+SAMPLED = Options(kind="sampled")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ TIMED = Options(kind="timed")
         ("  9.5 мс", " 10.5 мс", TIMED, True),
         ("9.5 мс", "9.5 с", TIMED, False),
         ("conv1 3", "conv2 3", NEAR, False),
+        ("иванов\nпетров", "сидоров\nбелов", SAMPLED, True),
+        ("иванов\nпетров", "сидоров", SAMPLED, False),
     ],
 )
 def test_text(old, new, options, same):
