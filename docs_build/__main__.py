@@ -100,19 +100,20 @@ def export_pages(folder: Path) -> int:
     """
     if folder.is_file() or folder.resolve().is_relative_to(DOCS):
         raise DocsError(str(folder), "нужна папка вне docs/.")
-    shutil.copytree(DOCS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py"))
-    if FIGURES.is_dir():
-        shutil.copytree(FIGURES, folder / render.PLOTS, dirs_exist_ok=True)
+    texts = {}
     for path in find_sources().values():
         target = folder / path.relative_to(DOCS)
         if path.suffix == ".py":
             lab = load_lab(path)
-            notebook = notebook_with_outputs(lab, fresh_record(lab.page))
-            target.with_suffix(".ipynb").write_text(notebook, encoding="utf-8")
+            texts[target.with_suffix(".ipynb")] = notebook_with_outputs(lab, fresh_record(lab.page))
         else:
             page = load_page(path)
-            text = render.render_page(page, fresh_record(page), records.read_record)
-            target.write_text(text, encoding="utf-8")
+            texts[target] = render.render_page(page, fresh_record(page), records.read_record)
+    shutil.copytree(DOCS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py"))
+    if FIGURES.is_dir():
+        shutil.copytree(FIGURES, folder / render.PLOTS, dirs_exist_ok=True)
+    for target, text in texts.items():
+        target.write_text(text, encoding="utf-8")
     print(f"Страницы записаны в {relative(folder)}")
     return 0
 

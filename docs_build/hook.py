@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemBytecodeCache
@@ -42,7 +43,8 @@ class Build:
     command: str = "build"
     pages: dict[str, Page] = field(default_factory=dict)
     labs: dict[str, Lab] = field(default_factory=dict)
-    errors: dict[str, DocsError] = field(default_factory=dict)
+    errors: dict[str, DocsError] = field(default_factory=dict)  # имя страницы → её блок упал
+    broken: dict[str, DocsError] = field(default_factory=dict)  # файл → его не прочитать
     colored: str = ""
 
 
@@ -58,15 +60,35 @@ def on_pre_build(config: MkDocsConfig) -> None:
     """Выполняет устаревшие страницы; вторая сборка в это время ждёт."""
     take_build_lock(log.info)
     try:
-        sources = find_sources().values()
-        build.pages = {str(path): load_page(path) for path in sources if path.suffix == ".md"}
-        build.labs = {lab.src_uri: lab for lab in map(load_lab, (path for path in sources if path.suffix == ".py"))}
+        build.pages, build.labs, build.broken = {}, {}, {}
+        for path in find_sources().values():
+            load(path)
         build.errors = execute_stale([*build.pages.values(), *(lab.page for lab in build.labs.values())])
     except DocsError as error:
         raise PluginError(str(error)) from None
     finally:
         if build.command == "serve":
             build_lock.release()
+
+
+def load(path: Path) -> None:
+    """Читает страницу или лабораторную; о нечитаемой странице сервер скажет на её месте."""
+    try:
+        if path.suffix == ".md":
+            build.pages[str(path)] = load_page(path)
+        else:
+            lab = load_lab(path)
+            build.labs[lab.src_uri] = lab
+    except DocsError as error:
+        stop_or_log(error)
+        build.broken[str(path)] = error
+
+
+def stop_or_log(error: DocsError) -> None:
+    """Сборка на ошибке страницы останавливается, сервер работает дальше и показывает её."""
+    if build.command != "serve":
+        raise PluginError(str(error)) from None
+    log.error(str(error))
 
 
 def execute_stale(pages: Iterable[Page]) -> dict[str, DocsError]:
@@ -84,8 +106,8 @@ def execute_stale(pages: Iterable[Page]) -> dict[str, DocsError]:
         raise DocsError("сборка остановлена", "\n".join(str(error) for error in errors))
     for error in errors:
         log.error(str(error))
-    names = {relative(page.path): page.name for page in stale}
-    return {names[error.place.split(":")[0]]: error for error in errors}
+    places = {error.place.split(":")[0]: error for error in errors}
+    return {page.name: places[relative(page.path)] for page in stale if relative(page.path) in places}
 
 
 def is_fresh(page: Page) -> bool:
@@ -119,14 +141,18 @@ def on_env(env: Environment, config: MkDocsConfig, files: Files) -> Environment:
 
 def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
     """Подставляет под блоки их выводы, а в текст — числа."""
-    source = build.pages.get(str(page.file.abs_src_path))
+    path = str(page.file.abs_src_path)
+    if path in build.broken:
+        return failure("Страница написана с ошибкой", build.broken[path])
+    source = build.pages.get(path)
     if source is None:
         return markdown
     try:
         record = records.read_record(source.name)
         markdown = render.render_page(source, record, records.read_record, note=note_for(source))
     except DocsError as error:
-        raise PluginError(str(error)) from None
+        stop_or_log(error)
+        return failure("Страница написана с ошибкой", error)
     if build.command == "serve":
         memory.remember(page, markdown, config, files)
     return markdown
@@ -135,12 +161,17 @@ def on_page_markdown(markdown: str, page: SitePage, config: MkDocsConfig, files:
 def note_for(page: Page) -> str:
     """Предупреждение под заголовком: страница упала или её вывод устарел."""
     if page.name in build.errors:
-        text = "\n    ".join(render.fenced("text", str(build.errors[page.name])))
-        return f'!!! failure "Блок не выполнился"\n    {text}\n'
+        return failure("Блок не выполнился", build.errors[page.name])
     if page.blocks and not is_fresh(page):
         log.warning(f"{relative(page.path)}: вывод устарел. Выполните страницу заново: make site.")
         return render.STALE
     return ""
+
+
+def failure(title: str, error: DocsError) -> str:
+    """Ошибка, которую сервер показывает на странице."""
+    text = "\n    ".join(render.fenced("text", str(error)))
+    return f'!!! failure "{title}"\n    {text}\n'
 
 
 def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: Files) -> str:
@@ -152,7 +183,8 @@ def on_page_content(html: str, page: SitePage, config: MkDocsConfig, files: File
         source = lab.page.path if lab else Path(str(page.file.abs_src_path))
         return maths.convert(html, source)
     except DocsError as error:
-        raise PluginError(str(error)) from None
+        stop_or_log(error)
+        return f"<pre>{escape(str(error))}</pre>"
 
 
 @event_priority(100)
