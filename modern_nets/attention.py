@@ -1,4 +1,4 @@
-"""Внимание: формула, многоголовый слой и две маски.
+"""Внимание: формула, многоголовый слой, KV-кэш и две маски.
 
 Буквы в комментариях о форме тензоров: B — примеры в пакете, T — токены-запросы, S — токены-ключи,
 D — ширина модели, H — головы, K — ширина одной головы (D = H · K).
@@ -96,8 +96,10 @@ class MultiHeadAttention(nn.Module):
         context: Tensor | None = None,
         mask: Tensor | None = None,
         *,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+        is_causal: bool = False,
+        cache: "KVCache | None" = None,
+        attentions: list[Tensor] | None = None,
+    ) -> Tensor:
         """Каждый токен `x` собирает сведения с токенов `context`.
 
         Args:
@@ -105,46 +107,128 @@ class MultiHeadAttention(nn.Module):
             context: Токены, которые отвечают, форма (B, S, D). Без него токены спрашивают
                 друг друга: это само-внимание (self-attention), S = T.
             mask: Булева маска, приводимая к форме (B, H, T, S); True — смотреть можно.
-            return_weights: Вернуть ещё и веса; тогда внимание считается по формуле, без слитной функции.
+            is_causal: Каждый токен видит только себя и прошлое; сочетается с `mask`.
+            cache: Ключи и значения прочитанных раньше токенов. Слой допишет в кэш свои, и тогда
+                S считает и прошлые токены, и новые.
+            attentions: Список, в конец которого слой допишет свои веса (B, H, T, S). С ним внимание
+                считается по формуле, без слитной функции.
 
         Returns:
-            Тензор (B, T, D), а с `return_weights=True` — пара с весами (B, H, T, S).
+            Тензор (B, T, D).
+
+        Raises:
+            ValueError: ширина входа не D, формы не сошлись, маска не булева или в кэше кончилось место.
         """
         context = x if context is None else context
+        d_model = self.query.in_features
+        if x.shape[-1] != d_model or context.shape[-1] != d_model:
+            raise ValueError(
+                f"Слой ждёт токены ширины {d_model}, а пришли тензоры {tuple(x.shape)} и {tuple(context.shape)}."
+            )
         q = self._split_heads(self.query(x))  # (B, H, T, K)
         k = self._split_heads(self.key(context))  # (B, H, S, K)
         v = self._split_heads(self.value(context))  # (B, H, S, K)
+        if cache is not None:
+            k, v = cache.append(k, v)
+        n_queries, n_keys = q.shape[-2], k.shape[-2]
+        # Свой флаг is_causal есть и у слитной функции, но он прижимает маску к первому ключу, а не к последнему:
+        # при запросах короче ключей (кэш) запросы увидели бы не то прошлое. Единственному запросу видно всё.
+        fused_causal = is_causal and mask is None and attentions is None and n_queries == n_keys
+        if is_causal and n_queries > 1 and not fused_causal:
+            causal = causal_mask(n_queries, n_past=n_keys - n_queries, device=x.device)
+            mask = causal if mask is None else mask & causal
         dropout_p = self.dropout if self.training else 0.0
-        if return_weights:
+        if attentions is not None:
             heads, weights = attention(q, k, v, mask, dropout_p=dropout_p)
-            return self._join_heads(heads), weights
-        _check_inputs(q, k, v, mask)
-        heads = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout_p)
-        return self._join_heads(heads)
+            attentions.append(weights)
+        else:
+            _check_inputs(q, k, v, mask)
+            heads = F.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal=fused_causal)
+        return self.output(heads.transpose(1, 2).flatten(-2))  # (B, H, T, K) → (B, T, D)
 
     def _split_heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, D) → (B, H, T, K)
 
-    def _join_heads(self, heads: Tensor) -> Tensor:
-        return self.output(heads.transpose(1, 2).flatten(-2))  # (B, H, T, K) → (B, T, D)
+
+class KVCache:
+    """Ключи и значения уже прочитанных токенов (KV cache), один кэш на слой внимания.
+
+    Прошлое под причинной маской не меняется, поэтому его ключи и значения считают один раз. Место занимается
+    сразу на все токены, и дописать новый — значит записать два столбца, а не скопировать прошлое.
+
+    Args:
+        max_tokens: На сколько токенов хватит места.
+
+    Attributes:
+        n_tokens: Сколько токенов записано.
+
+    Raises:
+        ValueError: места меньше чем на один токен.
+
+    Источник: Pope et al., «Efficiently Scaling Transformer Inference», 2022 (arXiv:2211.05102), раздел 2.1.
+    """
+
+    def __init__(self, max_tokens: int) -> None:
+        if max_tokens < 1:
+            raise ValueError(f"Кэшу нужно место хотя бы на один токен, а пришло max_tokens = {max_tokens}.")
+        self.max_tokens = max_tokens
+        self.n_tokens = 0
+        self._keys: Tensor | None = None  # (B, H, max_tokens, K)
+        self._values: Tensor | None = None
+
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Дописывает новые токены и возвращает все.
+
+        Args:
+            keys: Ключи новых токенов, форма (B, H, T, K).
+            values: Значения новых токенов, той же формы.
+
+        Returns:
+            Ключи и значения всех записанных токенов, формы (B, H, n_tokens, K).
+
+        Raises:
+            ValueError: токены не помещаются или их формы не те, что у записанных.
+        """
+        n_batch, n_heads, n_new, d_head = keys.shape
+        end = self.n_tokens + n_new
+        if end > self.max_tokens:
+            raise ValueError(
+                f"В кэше место на {self.max_tokens} токенов: записано {self.n_tokens}, пришло ещё {n_new}."
+            )
+        if self._keys is None or self._values is None:
+            self._keys = keys.new_empty(n_batch, n_heads, self.max_tokens, d_head)
+            self._values = values.new_empty(n_batch, n_heads, self.max_tokens, d_head)
+        if (n_batch, n_heads, d_head) != (*self._keys.shape[:2], self._keys.shape[-1]):
+            raise ValueError(
+                f"В кэше ключи формы {tuple(self._keys.shape)}, а пришли {tuple(keys.shape)}: "
+                "пакет, головы и ширина должны совпадать. Для нового пакета нужен новый кэш."
+            )
+        self._keys[:, :, self.n_tokens : end] = keys
+        self._values[:, :, self.n_tokens : end] = values
+        self.n_tokens = end
+        return self._keys[:, :, :end], self._values[:, :, :end]
 
 
-def causal_mask(n_tokens: int, *, device: torch.device | str | None = None) -> Tensor:
+def causal_mask(n_tokens: int, *, n_past: int = 0, device: torch.device | str | None = None) -> Tensor:
     """Причинная маска (causal mask): токен видит себя и всё, что левее.
 
     Args:
-        n_tokens: Длина последовательности T.
+        n_tokens: Сколько токенов спрашивает, T.
+        n_past: Сколько токенов прочитано раньше и лежит в кэше; они видны всем.
         device: Где создать маску.
 
     Returns:
-        Булев тензор (T, T): строка — кто смотрит, столбец — на кого; True на диагонали и ниже.
+        Булев тензор (T, n_past + T): строка — кто смотрит, столбец — на кого. Без прошлого True стоит
+        на диагонали и ниже.
 
     Raises:
-        ValueError: n_tokens меньше единицы.
+        ValueError: n_tokens меньше единицы или n_past меньше нуля.
     """
     if n_tokens < 1:
         raise ValueError(f"Длина последовательности — {n_tokens}, а нужен хотя бы один токен.")
-    return torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=device).tril()
+    if n_past < 0:
+        raise ValueError(f"Прошлых токенов не может быть меньше нуля, а пришло n_past = {n_past}.")
+    return torch.ones(n_tokens, n_past + n_tokens, dtype=torch.bool, device=device).tril(n_past)
 
 
 def padding_mask(attention_mask: Tensor) -> Tensor:

@@ -1,11 +1,73 @@
-"""Остаточный блок ResNet.
+"""ResNet: остаточные блоки и сети из них.
 
 Буквы в комментариях о форме тензоров: B — примеры в пакете, C — каналы, H и W — высота и ширина.
 
-Источник: He et al., «Deep Residual Learning for Image Recognition», 2015 (arXiv:1512.03385), раздел 3.
+Источник: He et al., «Deep Residual Learning for Image Recognition», 2015 (arXiv:1512.03385).
 """
 
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
 from torch import Tensor, nn
+
+from modern_nets import formats
+from modern_nets.checkpoints import Pretrained
+from modern_nets.checks import check_images
+from modern_nets.config import Config, unknown_name
+from modern_nets.files import Checkpoint, torchvision_checkpoint
+from modern_nets.layers import cross_entropy
+from modern_nets.layout import Layout
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetConfig(Config):
+    """Настройки ResNet; по умолчанию — ResNet-18.
+
+    Attributes:
+        block: «basic» — две свёртки 3 × 3; «bottleneck» — 1 × 1, 3 × 3, 1 × 1.
+        depths: Сколько блоков на каждой ступени.
+        widths: Сколько каналов выходит из каждой ступени.
+        stem_width: Каналов после первой свёртки.
+        stem: «imagenet» — свёртка 7 × 7 с шагом 2 и max-pooling, картинка уменьшается вчетверо;
+            «small» — одна свёртка 3 × 3 для картинок 32 × 32 и меньше.
+        n_channels: Каналов у картинки.
+        n_classes: Классов; 0 — без головы.
+    """
+
+    block: str = "basic"
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    stem_width: int = 64
+    stem: str = "imagenet"
+    n_channels: int = 3
+    n_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block not in BLOCKS:
+            raise ValueError(unknown_name("Блока", self.block, BLOCKS))
+        if self.stem not in ("imagenet", "small"):
+            raise ValueError(unknown_name("Начала сети", self.stem, ("imagenet", "small")))
+        if len(self.depths) != len(self.widths) or not self.depths:
+            raise ValueError(f"Ступеней в depths — {len(self.depths)}, в widths — {len(self.widths)}: нужно поровну.")
+
+
+class ResNetOutput(NamedTuple):
+    """Что возвращает ResNet.
+
+    Attributes:
+        last_hidden_state: Карты признаков последней ступени, форма (B, C, H', W').
+        pooler_output: Их среднее по картинке, форма (B, C).
+        logits: Оценки классов, форма (B, n_classes); None у сети без головы.
+        loss: Перекрёстная энтропия в натах, если даны ответы.
+    """
+
+    last_hidden_state: Tensor
+    pooler_output: Tensor
+    logits: Tensor | None = None
+    loss: Tensor | None = None
 
 
 class ResidualBlock(nn.Module):
@@ -65,3 +127,267 @@ class ResidualBlock(nn.Module):
         if x.dim() != 4 or x.shape[1] != in_dim:
             raise ValueError(f"Блок ждёт тензор (B, {in_dim}, H, W), а пришёл тензор формы {tuple(x.shape)}.")
         return self.relu(self.residual(x) + self.shortcut(x))
+
+
+class BasicBlock(nn.Module):
+    """Блок ResNet-18 и -34: две свёртки 3 × 3.
+
+        x ──┬── conv1 ── bn1 ── ReLU ── conv2 ── bn2 ──(+)── ReLU ──
+            └────────────── downsample ─────────────────┘
+
+    Тот же `ResidualBlock`, но с именами параметров из torchvision, чтобы читать её веса.
+
+    Args:
+        in_dim: Каналов на входе.
+        out_dim: Каналов на выходе.
+        stride: Шаг первой свёртки.
+
+    Источник: He et al., 2015, рисунок 5 слева.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_dim, out_dim, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_dim)
+        self.conv2 = nn.Conv2d(out_dim, out_dim, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_dim)
+        self.downsample = projection(in_dim, out_dim, stride)
+        self.relu = nn.ReLU(inplace=True)  # на месте: лишняя копия карт не нужна
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Пропускает карты признаков через блок.
+
+        Args:
+            x: Карты признаков, форма (B, in_dim, H, W).
+
+        Returns:
+            Тензор (B, out_dim, H', W').
+        """
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        return self.relu(out.add_(shortcut))
+
+
+class Bottleneck(nn.Module):
+    """Блок ResNet-50, -101 и -152: сузить свёрткой 1 × 1, обработать 3 × 3, расширить 1 × 1.
+
+        x ──┬── conv1 ── bn1 ── ReLU ── conv2 ── bn2 ── ReLU ── conv3 ── bn3 ──(+)── ReLU ──
+            └──────────────────────────── downsample ─────────────────────────┘
+
+    Отличие от статьи: картинку уменьшает свёртка 3 × 3, а не первая 1 × 1 (вариант v1.5, как в torchvision):
+    та пропускала бы три четверти чисел входа.
+
+    Args:
+        in_dim: Каналов на входе.
+        out_dim: Каналов на выходе; внутри их вчетверо меньше.
+        stride: Шаг свёртки 3 × 3.
+
+    Источник: He et al., 2015, рисунок 5 справа.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, stride: int = 1) -> None:
+        super().__init__()
+        inner = out_dim // 4
+        self.conv1 = nn.Conv2d(in_dim, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, out_dim, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_dim)
+        self.downsample = projection(in_dim, out_dim, stride)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Пропускает карты признаков через блок.
+
+        Args:
+            x: Карты признаков, форма (B, in_dim, H, W).
+
+        Returns:
+            Тензор (B, out_dim, H', W').
+        """
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        return self.relu(out.add_(shortcut))
+
+
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+def projection(in_dim: int, out_dim: int, stride: int) -> nn.Sequential | None:
+    """Свёртка 1 × 1 на прямом пути — там, где иначе не сошлись бы формы (вариант B из статьи).
+
+    Args:
+        in_dim: Каналов на входе.
+        out_dim: Каналов на выходе.
+        stride: Шаг блока.
+
+    Returns:
+        Свёртка с BatchNorm или None, если вход можно прибавить как есть.
+    """
+    if stride == 1 and in_dim == out_dim:
+        return None
+    return nn.Sequential(nn.Conv2d(in_dim, out_dim, 1, stride, bias=False), nn.BatchNorm2d(out_dim))
+
+
+class ResNet(Pretrained):
+    """Свёрточная сеть с остаточными связями: начало, ступени из блоков, среднее, линейная голова.
+
+    Имена параметров — как в torchvision: `load_state_dict` её моделей подходит без перевода.
+
+    Args:
+        config: Настройки; по умолчанию ResNet-18.
+
+    Источник: He et al., 2015, таблица 1.
+    """
+
+    CONFIG: ClassVar[type[ResNetConfig]] = ResNetConfig
+    ARCHITECTURE: ClassVar[str] = "ResNetForImageClassification"
+    LAYOUT: ClassVar[Layout] = formats.RESNET
+    config: ResNetConfig
+
+    def __init__(self, config: ResNetConfig | None = None) -> None:
+        config = config or ResNetConfig()
+        super().__init__()
+        self.config = config
+        width = config.stem_width
+        if config.stem == "imagenet":
+            self.conv1 = nn.Conv2d(config.n_channels, width, 7, stride=2, padding=3, bias=False)
+            self.maxpool: nn.Module = nn.MaxPool2d(3, stride=2, padding=1)
+        else:
+            self.conv1 = nn.Conv2d(config.n_channels, width, 3, padding=1, bias=False)
+            self.maxpool = nn.Identity()
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        block = BLOCKS[config.block]
+        self.stages = [f"layer{i + 1}" for i in range(len(config.depths))]
+        for name, depth, out_dim in zip(self.stages, config.depths, config.widths, strict=True):
+            blocks = [block(width, out_dim, stride=1 if name == "layer1" else 2)]
+            blocks += [block(out_dim, out_dim) for _ in range(depth - 1)]
+            self.add_module(name, nn.Sequential(*blocks))
+            width = out_dim
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(width, config.n_classes) if config.n_classes else None
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # дисперсия прохода сохраняется: He et al., arXiv:1502.01852
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> ResNetOutput:
+        """Классифицирует картинки.
+
+        Args:
+            pixel_values: Нормированные картинки, форма (B, C, H, W).
+            labels: Номера классов, форма (B,); −100 — не учитывать.
+
+        Returns:
+            Признаки, логиты и, если даны ответы, потери.
+
+        Raises:
+            ValueError: не та форма картинок или ответов, ответы даны сети без головы.
+        """
+        check_images(pixel_values, n_channels=self.config.n_channels)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(pixel_values))))
+        for name in self.stages:
+            x = self.get_submodule(name)(x)
+        pooled = self.avgpool(x).flatten(1)  # (B, C, H', W') → (B, C)
+        logits = None if self.fc is None else self.fc(pooled)
+        if labels is None:
+            return ResNetOutput(x, pooled, logits)
+        if logits is None:
+            raise ValueError("Даны ответы labels, а у сети нет головы: добавьте её методом new_head(n_classes).")
+        return ResNetOutput(x, pooled, logits, cross_entropy(logits, labels))
+
+    def new_head(self, n_classes: int) -> Self:
+        """Ставит новую, необученную голову: с этого начинается дообучение на своих классах.
+
+        Args:
+            n_classes: Сколько классов.
+
+        Returns:
+            Та же сеть.
+        """
+        weight = self.conv1.weight
+        self.config = replace(self.config, n_classes=n_classes)
+        self.fc = nn.Linear(self.config.widths[-1], n_classes, device=weight.device, dtype=weight.dtype)
+        self.forget_labels()
+        return self
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_folder: str | Path,
+        *,
+        n_classes: int | None = None,
+        weights: str = "DEFAULT",
+        dtype: torch.dtype | None = None,
+    ) -> Self:
+        """Загружает обученную сеть: веса torchvision по имени или папку Hugging Face.
+
+        Args:
+            name_or_folder: «resnet18» … «resnet152» — веса torchvision; иначе папка или имя на Hugging Face.
+            n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
+            weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
+            dtype: Тип чисел; None — как в файле.
+
+        Returns:
+            Сеть в режиме eval.
+
+        Raises:
+            FileNotFoundError: папки нет, имя не нашлось.
+            ValueError: файл повреждён или в нём не те тензоры.
+        """
+        name = str(name_or_folder)
+        if name in cls.PRESETS and not Path(name).is_dir():
+            same_names = Layout()
+            model = cls._build(torchvision_checkpoint(name, weights), cls.PRESETS[name], same_names, dtype)
+        else:
+            model = super().from_pretrained(name_or_folder, dtype=dtype)
+        return model if n_classes is None else model.new_head(n_classes)
+
+    @classmethod
+    def _configure(cls, checkpoint: Checkpoint) -> ResNetConfig:
+        small = checkpoint.config.get("model_type") == formats.RESNET_SMALL_STEM.model_type
+        values = (formats.RESNET_SMALL_STEM if small else formats.RESNET).read_config(checkpoint.config)
+        head = checkpoint.tensors.get("classifier.1.weight")
+        return ResNetConfig(**values, stem="small" if small else "imagenet", n_classes=0 if head is None else len(head))
+
+    def _layout(self) -> Layout:
+        return formats.RESNET_SMALL_STEM if self.config.stem == "small" else formats.RESNET
+
+
+PRESETS: dict[str, ResNetConfig] = {
+    "resnet18": ResNetConfig(),
+    "resnet34": ResNetConfig(depths=(3, 4, 6, 3)),
+    "resnet50": ResNetConfig(block="bottleneck", depths=(3, 4, 6, 3), widths=(256, 512, 1024, 2048)),
+    "resnet101": ResNetConfig(block="bottleneck", depths=(3, 4, 23, 3), widths=(256, 512, 1024, 2048)),
+    "resnet152": ResNetConfig(block="bottleneck", depths=(3, 8, 36, 3), widths=(256, 512, 1024, 2048)),
+}
+ResNet.PRESETS = PRESETS
+
+
+def resnet18(**changes: Any) -> ResNet:
+    """Необученная ResNet-18; `changes` — поля `ResNetConfig`, которые надо заменить."""
+    return ResNet(replace(PRESETS["resnet18"], **changes))
+
+
+def resnet34(**changes: Any) -> ResNet:
+    """Необученная ResNet-34; `changes` — поля `ResNetConfig`, которые надо заменить."""
+    return ResNet(replace(PRESETS["resnet34"], **changes))
+
+
+def resnet50(**changes: Any) -> ResNet:
+    """Необученная ResNet-50; `changes` — поля `ResNetConfig`, которые надо заменить."""
+    return ResNet(replace(PRESETS["resnet50"], **changes))
+
+
+def resnet101(**changes: Any) -> ResNet:
+    """Необученная ResNet-101; `changes` — поля `ResNetConfig`, которые надо заменить."""
+    return ResNet(replace(PRESETS["resnet101"], **changes))
+
+
+def resnet152(**changes: Any) -> ResNet:
+    """Необученная ResNet-152; `changes` — поля `ResNetConfig`, которые надо заменить."""
+    return ResNet(replace(PRESETS["resnet152"], **changes))

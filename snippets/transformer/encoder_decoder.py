@@ -38,9 +38,10 @@ decoder = DecoderBlock(16, n_heads=4)
 memory = torch.randn(1, 7, 16)  # выход энкодера: (B, S, D)
 x = torch.randn(1, 5, 16)  # начало перевода: (B, T, D)
 output = decoder(x, memory)
-_, weights = decoder.cross_attention(x, memory, return_weights=True)
+weights = []
+decoder.cross_attention(x, memory, attentions=weights)
 print("выход:", tuple(output.shape))
-print("веса: ", tuple(weights.shape))
+print("веса: ", tuple(weights[0].shape))
 
 other_x, other_memory = x.clone(), memory.clone()
 other_x[:, 3] = torch.randn(16)

@@ -132,9 +132,11 @@ plt.show()
 names, digits, _ = phone_book(1, 4, torch.Generator().manual_seed(1))
 with torch.no_grad():
     x = model.name(names) + model.digit(digits)  # (1, 5, D)
-    _, weights = model.reader.attention(
-        x[:, -1:], context=x[:, :-1], return_weights=True
-    )  # (B, H, T, S) = (1, 1, 1, 4)
+    collected = []
+    model.reader.attention(
+        x[:, -1:], context=x[:, :-1], attentions=collected
+    )
+    weights = collected[0]  # (B, H, T, S) = (1, 1, 1, 4)
 print("спрашивают:", PEOPLE[names[0, -1]])
 for name, weight in zip(names[0], weights.flatten(), strict=False):
     print(f"{PEOPLE[name]:7} {weight:.2f}")

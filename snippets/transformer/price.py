@@ -11,7 +11,7 @@ def flops(T, D):
         up, down = torch.nn.Linear(D, 4 * D), torch.nn.Linear(4 * D, D)
         x = torch.empty(1, T, D)
     with FlopCounterMode(display=False) as counter:
-        x, _ = layer(x, return_weights=True)
+        x = layer(x, attentions=[])  # по формуле, без слитной функции
         down(up(x))
     return counter.get_total_flops()
 

@@ -469,8 +469,9 @@ def cls_attention(model, images):
         x = block(x)
     last = model.blocks[-1]
     x = last.norm_1(x)
-    _, weights = last.attention(x, return_weights=True)  # (B, H, 17, 17)
-    return weights[:, :, 0, 1:].mean(1)  # (B, 16)
+    weights = []
+    last.attention(x, attentions=weights)  # (B, H, 17, 17)
+    return weights[0][:, :, 0, 1:].mean(1)  # (B, 16)
 
 
 @torch.no_grad()

@@ -1,0 +1,162 @@
+"""Модель, которая читает и пишет папки Hugging Face, и строгая загрузка тензоров.
+
+Лишний, недостающий или неподходящий тензор — ошибка: модель, загруженная наполовину, молча выдаёт чепуху.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from modern_nets.config import Config
+from modern_nets.files import WEIGHTS, Checkpoint, read_checkpoint
+from modern_nets.layout import INERT_FIELDS, Layout
+
+
+class Pretrained(nn.Module):
+    """Основа моделей пакета: чтение и запись папок Hugging Face.
+
+    Attributes:
+        CONFIG: Класс настроек.
+        LAYOUT: Как модель записана в папке.
+        PRESETS: Готовые наборы настроек по именам.
+        ARCHITECTURE: Имя того же класса в transformers.
+        config: Настройки модели.
+        hf_extra: Поля config.json, от которых выход не зависит (подписи классов, служебные токены):
+            из прочитанной папки они переходят в записанную.
+    """
+
+    CONFIG: ClassVar[type[Config]]
+    LAYOUT: ClassVar[Layout]
+    PRESETS: ClassVar[Mapping[str, Config]] = {}
+    ARCHITECTURE: ClassVar[str] = ""
+
+    config: Config
+    hf_extra: Mapping[str, Any] = MappingProxyType({})
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path, *, dtype: torch.dtype | None = None) -> Self:
+        """Собирает модель по папке Hugging Face и загружает её веса.
+
+        Args:
+            name_or_folder: Папка с config.json и model.safetensors или имя на Hugging Face
+                (тогда нужны сеть и библиотека huggingface_hub: она приходит вместе с transformers).
+            dtype: Тип чисел модели; None — названный в config.json, а если его там нет — тот, что в файле.
+
+        Returns:
+            Модель в режиме eval: dropout выключен, BatchNorm берёт накопленную статистику.
+
+        Raises:
+            FileNotFoundError: папки или файлов в ней нет, имя не нашлось.
+            ValueError: файл повреждён, в нём не те тензоры или config.json требует того, чего в пакете нет.
+        """
+        checkpoint = read_checkpoint(name_or_folder, presets=cls.PRESETS)
+        return cls._build(checkpoint, cls._configure(checkpoint), cls.LAYOUT, dtype)
+
+    @classmethod
+    def _configure(cls, checkpoint: Checkpoint) -> Any:
+        return cls.CONFIG(**cls.LAYOUT.read_config(checkpoint.config))
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint, config: Config, layout: Layout, dtype: torch.dtype | None) -> Self:
+        with torch.device("meta"):  # формы без чисел: начальные веса всё равно заменятся
+            model = cls(config)  # type: ignore[call-arg]
+        dtype_name = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
+        if dtype is None and dtype_name is not None:
+            dtype = getattr(torch, dtype_name)
+        state = match_tensors(model, checkpoint, layout)
+        model.load_state_dict({n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}, assign=True)
+        model.hf_extra = {name: value for name, value in checkpoint.config.items() if name in INERT_FIELDS}
+        return model.eval()
+
+    @property
+    def architecture(self) -> str:
+        """Имя того же класса в transformers."""
+        return self.ARCHITECTURE
+
+    def _layout(self) -> Layout:
+        return self.LAYOUT
+
+    def forget_labels(self) -> None:
+        """Забывает подписи классов из config.json: новой голове они не подходят."""
+        self.hf_extra = {name: value for name, value in self.hf_extra.items() if name not in ("id2label", "label2id")}
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Записывает config.json и model.safetensors; transformers прочитает их своим `from_pretrained`.
+
+        Файлы сначала пишутся рядом и только потом встают на место: прерванная запись не портит прежних.
+
+        Args:
+            folder: Папка; если её нет, она создаётся.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        layout, state = self._layout(), self.state_dict()
+        tensors = {}
+        for theirs, ours in layout.file_names(state).items():
+            tensor = torch.cat([state[our] for our in ours]) if len(ours) > 1 else state[ours[0]]
+            turned = tensor.T if layout.is_transposed(theirs) else tensor
+            tensors[theirs] = turned.detach().cpu().contiguous()
+        dtype = str(next(self.parameters()).dtype).removeprefix("torch.")
+        about = dict(self.hf_extra) | {"architectures": [self.architecture], "dtype": dtype}
+        text = json.dumps(about | layout.write_config(self.config), ensure_ascii=False, indent=2, sort_keys=True)
+        save_file(tensors, folder / f"{WEIGHTS}.part", metadata={"format": "pt"})
+        (folder / "config.json.part").write_text(text + "\n", encoding="utf-8")
+        for name in (WEIGHTS, "config.json"):
+            os.replace(folder / f"{name}.part", folder / name)
+
+
+def match_tensors(model: nn.Module, checkpoint: Checkpoint, layout: Layout) -> dict[str, Tensor]:
+    """Раздаёт тензоры файла параметрам модели.
+
+    Args:
+        model: Модель; нужны только имена и формы её параметров.
+        checkpoint: Прочитанные файлы.
+        layout: Под какими именами в файле лежат тензоры модели.
+
+    Returns:
+        Наше имя → копия тензора из файла.
+
+    Raises:
+        ValueError: тензоров не хватает, есть лишние или неподходящих форм; сообщение перечисляет все сразу.
+    """
+    wanted = model.state_dict()
+    found = {layout.plain(name): tensor for name, tensor in checkpoint.tensors.items()}
+    expected = layout.file_names(wanted)
+    state: dict[str, Tensor] = {}
+    problems = []
+    for full_name, ours in expected.items():
+        name, transposed = layout.plain(full_name), layout.is_transposed(full_name)
+        template = torch.cat([wanted[our] for our in ours]) if len(ours) > 1 else wanted[ours[0]]
+        shape = tuple(template.T.shape if transposed else template.shape)
+        if name in found and tuple(found[name].shape) == shape:
+            tensor = found[name].T if transposed else found[name]
+            parts = tensor.split([len(wanted[our]) for our in ours]) if len(ours) > 1 else [tensor]
+            state |= zip(ours, (part.clone(memory_format=torch.contiguous_format) for part in parts), strict=True)
+        elif name in found:
+            problems.append(f"не та форма: {full_name} в файле {tuple(found[name].shape)}, у модели {shape}")
+        elif layout.is_optional(full_name):
+            state |= {our: torch.zeros(wanted[our].shape, dtype=wanted[our].dtype) for our in ours}
+        else:
+            problems.append(f"нет тензора: {full_name} {shape}")
+    known = {layout.plain(name) for name in expected}
+    for full_name, tensor in checkpoint.tensors.items():
+        name = layout.plain(full_name)
+        twin = found.get(layout.tied.get(name, ""))
+        if twin is not None and not torch.equal(tensor, twin):
+            problems.append(f"{full_name} отличается от {layout.tied[name]}, а у модели это один тензор")
+        if name not in known and name not in layout.tied and not layout.is_ignored(full_name):
+            problems.append(f"лишний тензор: {full_name} {tuple(tensor.shape)}")
+    if len(found) < len(checkpoint.tensors):
+        problems.append(f"один и тот же тензор записан дважды: с приставкой {layout.prefix} и без неё")
+    if problems:
+        raise ValueError(
+            f"Веса из {checkpoint.source} не подходят к {type(model).__name__}:\n  " + "\n  ".join(problems)
+        )
+    return state

@@ -1,0 +1,41 @@
+"""Общее у настроек всех моделей: проверка значений и ошибка о неизвестном имени."""
+
+import difflib
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Настройки модели: неизменяемые, поля только по именам.
+
+    Raises:
+        ValueError: размер меньше единицы или доля dropout вне [0, 1).
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            sizes = value if isinstance(value, tuple) else [value]
+            lowest = 0 if field.name in ("n_classes", "pad_token_id") else 1
+            if any(isinstance(size, int) and not isinstance(size, bool) and size < lowest for size in sizes):
+                raise ValueError(f"Поле {field.name} должно быть не меньше {lowest}, а пришло {value}.")
+            if "dropout" in field.name and not 0 <= value < 1:
+                raise ValueError(f"Поле {field.name} — доля от 0 до 1, а пришло {value}.")
+
+
+def unknown_name(what: str, name: str, known: Collection[str]) -> str:
+    """Текст ошибки о неизвестном имени — с похожими из известных.
+
+    Args:
+        what: Чего нет, в родительном падеже: «Активации».
+        name: Имя, которое пришло.
+        known: Имена, которые есть.
+
+    Returns:
+        Сообщение для исключения.
+    """
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    if near:
+        return f"{what} «{name}» нет. Похожие имена: {', '.join(near)}."
+    return f"{what} «{name}» нет. Есть: {', '.join(known)}." if known else f"{what} «{name}» нет."
