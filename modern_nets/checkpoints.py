@@ -86,7 +86,8 @@ class Pretrained(nn.Module):
                 raise ValueError(f"В config.json dtype = {dtype_name!r}: такого типа чисел в PyTorch нет.")
         state = match_tensors(model, checkpoint, layout)
         model.load_state_dict({n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}, assign=True)
-        model.hf_extra = {name: value for name, value in checkpoint.config.items() if name in INERT_FIELDS}
+        inert = INERT_FIELDS | layout.inert
+        model.hf_extra = {name: value for name, value in checkpoint.config.items() if name in inert}
         return model.eval()
 
     @property

@@ -216,11 +216,67 @@ VIT_TORCHVISION = Layout(
 )
 
 
+def _marian_names() -> dict[str, str]:
+    """Marian — Transformer переводчиков opus-mt; у внимания энкодера и декодера имена одни."""
+    names = {"model.shared": "embedding", "final_logits_bias": "output_bias"}
+    for side, attentions in (
+        ("encoder", {"self_attn": "attention"}),
+        ("decoder", {"self_attn": "attention", "encoder_attn": "cross_attention"}),
+    ):
+        theirs, ours = f"model.{side}.layers.*", f"{side}.*"
+        for their_attention, our_attention in attentions.items():
+            names |= {f"{theirs}.{their_attention}_layer_norm": f"{ours}.{our_attention}_norm"}
+            parts = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "output"}
+            names |= {f"{theirs}.{their_attention}.{t}": f"{ours}.{our_attention}.{o}" for t, o in parts.items()}
+        names |= {f"{theirs}.fc1": f"{ours}.mlp.up", f"{theirs}.fc2": f"{ours}.mlp.down"}
+        names |= {f"{theirs}.final_layer_norm": f"{ours}.mlp_norm"}
+    return names
+
+
+MARIAN = Layout(
+    model_type="marian",
+    fields={
+        "vocab_size": "vocab_size",
+        "decoder_vocab_size": "vocab_size",
+        "d_model": "d_model",
+        "encoder_layers": "n_layers",
+        "decoder_layers": "n_layers",
+        "encoder_attention_heads": "n_heads",
+        "decoder_attention_heads": "n_heads",
+        "encoder_ffn_dim": "d_mlp",
+        "decoder_ffn_dim": "d_mlp",
+        "activation_function": "activation",
+        "dropout": "dropout",
+    },
+    defaults={"decoder_vocab_size": None},
+    required={"static_position_embeddings": True, "scale_embedding": True, "is_encoder_decoder": True}
+    | {"share_encoder_decoder_embeddings": True, "tie_word_embeddings": True, "normalize_before": False}
+    | {"activation_dropout": 0.0, "attention_dropout": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0},
+    inert=frozenset(
+        {"max_position_embeddings", "num_hidden_layers", "init_std", "pad_token_id", "forced_eos_token_id"}
+        | {"num_beams", "max_length", "bad_words_ids", "_num_labels", "classif_dropout", "classifier_dropout"}
+    ),
+    names=_marian_names(),
+    prefix="model.",
+    ignored=("*.embed_positions.weight",),  # синусы, записанные таблицей
+    tied={
+        "lm_head.weight": "shared.weight",
+        "encoder.embed_tokens.weight": "shared.weight",
+        "decoder.embed_tokens.weight": "shared.weight",
+    },
+)
+# Статья своих весов в этих форматах не оставила: у остальных Transformer имена в файле наши.
 TRANSFORMER = Layout(
     model_type="modern_nets_transformer",
     fields={
-        name: name
-        for name in ("vocab_size", "d_model", "n_heads", "n_layers", "d_mlp", "activation", "dropout", "layer_norm_eps")
+        "vocab_size": "vocab_size",
+        "d_model": "d_model",
+        "n_heads": "n_heads",
+        "n_layers": "n_layers",
+        "d_mlp": "d_mlp",
+        "activation": "activation",
+        "dropout": "dropout",
+        "layer_norm_eps": "layer_norm_eps",
     },
 )
 

@@ -41,7 +41,12 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return F.gelu(x, approximate="tanh")
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": gelu, "gelu_tanh": gelu_tanh, "relu": F.relu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "relu": F.relu,
+    "silu": F.silu,
+}
 
 
 class MLP(nn.Module):
@@ -50,7 +55,7 @@ class MLP(nn.Module):
     Args:
         d_model: Ширина токена D.
         d_mlp: Ширина скрытого слоя M, обычно 4 · D.
-        activation: «gelu», «gelu_tanh» или «relu».
+        activation: «gelu», «gelu_tanh», «relu» или «silu».
 
     Raises:
         ValueError: неизвестная функция активации.

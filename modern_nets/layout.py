@@ -22,7 +22,14 @@ INERT_FIELDS = frozenset(
     | {"use_cache", "gradient_checkpointing", "output_attentions", "output_hidden_states", "return_dict"}
 )
 # Имя активации в config.json → наше. Из нескольких подходящих пишется первое.
-ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +40,7 @@ class Layout:
 
     Attributes:
         model_type: Значение model_type в config.json.
-        fields: Поле config.json → наше поле.
+        fields: Поле config.json → наше поле. Если наше поле одно на несколько, их значения обязаны совпасть.
         defaults: Что подразумевает transformers, если поля из `fields` нет; у остальных его отсутствие — ошибка.
         required: Поле config.json → единственное значение, которое реализовано. Оно же подразумевается.
         inert: Поля сверх `INERT_FIELDS`, от которых выход не зависит.
@@ -80,7 +87,7 @@ class Layout:
                 )
             if name not in known and value not in (None, False):
                 raise ValueError(f"Поле config.json {name} = {value!r} пакету неизвестно: выход мог бы стать другим.")
-        values = {}
+        values: dict[str, Any] = {}
         for theirs, ours in self.fields.items():
             if theirs not in data and theirs not in self.defaults:
                 raise ValueError(f"В config.json нет поля {theirs}.")
@@ -90,7 +97,11 @@ class Layout:
                     names = ", ".join(ACTIVATIONS)
                     raise ValueError(f"В config.json {theirs} = {value!r}: активация не реализована, есть {names}.")
                 value = ACTIVATIONS[value]
-            values[ours] = tuple(value) if isinstance(value, list) else value
+            value = tuple(value) if isinstance(value, list) else value
+            if values.setdefault(ours, value) != value and theirs in data:
+                raise ValueError(
+                    f"В config.json {theirs} = {value!r}, а реализовано только {theirs} = {values[ours]!r}."
+                )
         return values
 
     def write_config(self, config: Config) -> dict[str, Any]:

@@ -7,7 +7,9 @@
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -19,7 +21,7 @@ from modern_nets.attention import MultiHeadAttention, padding_mask
 from modern_nets.checkpoints import Pretrained, match_tensors
 from modern_nets.checks import check_attention_mask, check_token_ids
 from modern_nets.config import Config
-from modern_nets.files import Checkpoint
+from modern_nets.files import Checkpoint, read_checkpoint
 from modern_nets.layers import MLP, cross_entropy
 from modern_nets.layout import Layout
 
@@ -37,6 +39,8 @@ class TransformerConfig(Config):
         activation: Функция активации MLP.
         dropout: Доля обнуляемых чисел после эмбеддингов и слоёв.
         layer_norm_eps: Слагаемое под корнем в LayerNorm.
+        marian: Две привычки Marian — переводчиков opus-mt: синусы позиций стоят в первой половине столбцов,
+            косинусы во второй; к логитам прибавляется сдвиг.
     """
 
     vocab_size: int = 37000
@@ -47,6 +51,7 @@ class TransformerConfig(Config):
     activation: str = "relu"
     dropout: float = 0.1
     layer_norm_eps: float = 1e-5
+    marian: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -179,7 +184,8 @@ class Transformer(Pretrained):
     """Энкодер-декодер для перевода. Эмбеддинги двух языков и матрица логитов — одна таблица.
 
     Отличия от статьи: проекции внимания со сдвигами, как в `nn.Transformer`. Сглаживания ответов
-    (label smoothing) в потерях нет: это рецепт обучения, а не модель.
+    (label smoothing) в потерях нет: это рецепт обучения, а не модель. Обученных весов авторы не оставили,
+    зато той же архитектуры — переводчики opus-mt (Marian): `from_pretrained` читает их папки.
 
     Args:
         config: Настройки; по умолчанию base из статьи.
@@ -189,8 +195,8 @@ class Transformer(Pretrained):
 
     CONFIG: ClassVar[type[TransformerConfig]] = TransformerConfig
     LAYOUT: ClassVar[Layout] = formats.TRANSFORMER
-    ARCHITECTURE: ClassVar[str] = "Transformer"
     config: TransformerConfig
+    output_bias: Tensor
 
     def __init__(self, config: TransformerConfig | None = None) -> None:
         super().__init__()
@@ -199,6 +205,8 @@ class Transformer(Pretrained):
         self.encoder = nn.ModuleList(EncoderBlock(config) for _ in range(config.n_layers))
         self.decoder = nn.ModuleList(DecoderBlock(config) for _ in range(config.n_layers))
         self.dropout = nn.Dropout(config.dropout)
+        if config.marian:
+            self.register_buffer("output_bias", torch.zeros(1, config.vocab_size))
         for weight in self.parameters():
             if weight.dim() > 1:
                 nn.init.xavier_uniform_(weight)
@@ -237,7 +245,7 @@ class Transformer(Pretrained):
         cross_attentions: list[Tensor] | None = [] if return_attention else None
         context = self.encode(input_ids, attention_mask)
         x = self.decode(decoder_input_ids, context, attention_mask, cross_attentions)
-        logits = F.linear(x, self.embedding.weight)
+        logits = self.logits(x)
         loss = None if labels is None else cross_entropy(logits, labels)
         weights = None if cross_attentions is None else tuple(cross_attentions)
         return TransformerOutput(logits, loss, context, x, weights)
@@ -294,8 +302,22 @@ class Transformer(Pretrained):
         """
         check_token_ids(input_ids, vocab_size=self.config.vocab_size)
         tokens = self.embedding(input_ids) * math.sqrt(self.config.d_model)
-        positions = sinusoidal_positions(input_ids.shape[1], self.config.d_model, device=tokens.device)
+        positions = sinusoidal_positions(input_ids.shape[1], self.config.d_model, device=tokens.device)  # (T, D)
+        if self.config.marian:
+            positions = torch.cat([positions[:, 0::2], positions[:, 1::2]], dim=1)
         return self.dropout(tokens + positions.to(tokens.dtype))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Оценки токенов: сходство с каждой строкой таблицы эмбеддингов.
+
+        Args:
+            x: Токены после декодера, форма (..., D).
+
+        Returns:
+            Тензор (..., V).
+        """
+        logits = F.linear(x, self.embedding.weight)
+        return logits + self.output_bias[0] if self.config.marian else logits
 
     @torch.no_grad()
     def translate(
@@ -306,6 +328,7 @@ class Transformer(Pretrained):
         start_token: int,
         stop_token: int,
         max_new_tokens: int = 64,
+        forbidden_tokens: Collection[int] = (),
     ) -> Tensor:
         """Жадный перевод: каждый раз дописывается самый вероятный токен.
 
@@ -315,6 +338,7 @@ class Transformer(Pretrained):
             start_token: Знак начала перевода.
             stop_token: Знак конца; после него строка дополняется им же.
             max_new_tokens: Сколько токенов дописать самое большее.
+            forbidden_tokens: Токены, которых в переводе быть не может, например заполнитель.
 
         Returns:
             Переводы со знаком начала, форма (B, не больше 1 + max_new_tokens).
@@ -323,13 +347,44 @@ class Transformer(Pretrained):
         written = input_ids.new_full((len(input_ids), 1), start_token)
         finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
         for _ in range(max_new_tokens):
-            x = self.decode(written, context, attention_mask)[:, -1]  # (B, D)
-            token = F.linear(x, self.embedding.weight).argmax(-1).masked_fill(finished, stop_token)
+            x = self.decode(written, context, attention_mask)[:, -1]
+            logits = self.logits(x)  # (B, V)
+            logits[:, list(forbidden_tokens)] = -torch.inf
+            token = logits.argmax(-1).masked_fill(finished, stop_token)
             written = torch.cat([written, token[:, None]], dim=1)
             finished |= token == stop_token
             if finished.all():
                 break
         return written
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path, *, dtype: torch.dtype | None = None) -> Self:
+        """Загружает модель, записанную `save_pretrained`, или переводчик Marian (opus-mt).
+
+        Args:
+            name_or_folder: Папка с config.json и model.safetensors или имя на Hugging Face.
+            dtype: Тип чисел; None — как в файле.
+
+        Returns:
+            Модель в режиме eval.
+
+        Raises:
+            FileNotFoundError: папки нет, имя не нашлось.
+            ValueError: файл повреждён, в нём не те тензоры или config.json требует того, чего в пакете нет.
+        """
+        checkpoint = read_checkpoint(name_or_folder, presets=cls.PRESETS)
+        is_marian = checkpoint.config.get("model_type") == formats.MARIAN.model_type
+        layout = formats.MARIAN if is_marian else formats.TRANSFORMER
+        values = layout.read_config(checkpoint.config) | ({"marian": True} if is_marian else {})
+        return cls._build(checkpoint, TransformerConfig(**values), layout, dtype)
+
+    def _layout(self) -> Layout:
+        return formats.MARIAN if self.config.marian else formats.TRANSFORMER
+
+    @property
+    def architecture(self) -> str:
+        """Имя того же класса в transformers."""
+        return "MarianMTModel" if self.config.marian else "Transformer"
 
     def load_torch_layers(self, reference: nn.Transformer) -> Self:
         """Берёт веса блоков у `nn.Transformer`: те же слои под другими именами.

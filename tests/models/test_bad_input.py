@@ -153,7 +153,7 @@ def change_config(folder: Path, **fields: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "pattern"),
     [
-        ({"activation_function": "silu"}, r"activation_function = 'silu'"),
+        ({"activation_function": "mish"}, r"activation_function = 'mish'"),
         ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx = True"),
         ({"add_cross_attention": True}, "add_cross_attention"),
         ({"rope_theta": 10000.0}, "rope_theta"),

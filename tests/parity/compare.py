@@ -45,9 +45,9 @@ def compare_files(pair: Pair, ours: Pretrained, reference: nn.Module, folder: Pa
     else:
         theirs, written = reference.state_dict(), pair.layout.pack(ours.state_dict())
     # ViT без головы transformers пишет без приставки «vit.»: имена сравниваются так, как их читает загрузчик.
-    theirs = {pair.ours.LAYOUT.plain(name): tensor for name, tensor in theirs.items()}
-    written = {pair.ours.LAYOUT.plain(name): tensor for name, tensor in written.items()}
-    theirs = {name: tensor for name, tensor in theirs.items() if not pair.ours.LAYOUT.is_ignored(name)}
+    theirs = {pair.file_layout.plain(name): tensor for name, tensor in theirs.items()}
+    written = {pair.file_layout.plain(name): tensor for name, tensor in written.items()}
+    theirs = {name: tensor for name, tensor in theirs.items() if not pair.file_layout.is_ignored(name)}
     assert written.keys() == theirs.keys(), f"имена: {sorted(written.keys() ^ theirs.keys())}"
     for name, tensor in theirs.items():
         assert written[name].dtype == tensor.dtype, f"{name}: {written[name].dtype} вместо {tensor.dtype}"
@@ -67,7 +67,7 @@ def compare_training_step(pair: Pair, ours: Pretrained, reference: nn.Module) ->
         losses[-1].backward()
     compare("потери", losses[0], losses[1], TOLERANCE[dtype])
     theirs = gradients(reference)
-    layout = pair.layout or pair.ours.LAYOUT
+    layout = pair.file_layout
     mine = layout.pack({name: p.grad for name, p in ours.named_parameters() if p.grad is not None})
     if pair.layout is None:
         theirs = saved_names(reference, theirs)

@@ -21,6 +21,7 @@ from modern_nets.files import Checkpoint
 from modern_nets.gpt2 import GPT2
 from modern_nets.layout import Layout
 from modern_nets.resnet import ResNet, ResNetConfig
+from modern_nets.transformer import Transformer
 from modern_nets.vit import ViT, ViTConfig
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 2e-2}
@@ -70,6 +71,7 @@ class Pair:
         logits: Берёт из выхода то, по чему считаются потери.
         layout: Раскладка файла, когда она не Hugging Face.
         config: Настройки, когда оригинал не пишет папку.
+        layout_of: Раскладка Hugging Face, когда у класса она не одна.
     """
 
     name: str
@@ -80,6 +82,12 @@ class Pair:
     logits: Callable[[Any], Tensor] = lambda output: output.logits
     layout: Layout | None = None
     config: Any = None
+    layout_of: Layout | None = None
+
+    @property
+    def file_layout(self) -> Layout:
+        """Под какими именами оригинал пишет тензоры."""
+        return self.layout or self.layout_of or self.ours.LAYOUT
 
     def build(self, folder: Path, dtype: torch.dtype = torch.float64) -> tuple[Pretrained, nn.Module]:
         """Наша модель и оригинал с одними весами."""
@@ -106,6 +114,8 @@ def randomize(model: nn.Module) -> None:
     """Случайные значения всех параметров и буферов, при которых числа не растут от слоя к слою."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue  # таблица синусов: в файл её не пишут
             if parameter.dim() > 1:
                 parameter.normal_(std=1.5 / parameter[0].numel() ** 0.5)
             elif "norm" in name.lower() or ".bn" in name or ".ln" in name:
@@ -117,6 +127,8 @@ def randomize(model: nn.Module) -> None:
                 buffer.normal_(std=0.5)
             elif name.endswith("running_var"):
                 buffer.uniform_(0.3, 2)
+            elif name == "final_logits_bias":
+                buffer.normal_()
             elif name.endswith("num_batches_tracked"):
                 buffer.random_(1, 1000)
 
@@ -223,6 +235,43 @@ def torchvision_resnet_pair(name: str, block: type, our_block: str, widths: tupl
     )
 
 
+MARIAN_SIZES = {
+    "vocab_size": 37,
+    "d_model": 20,
+    "encoder_layers": 3,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 5,
+    "decoder_attention_heads": 5,
+    "encoder_ffn_dim": 22,
+    "decoder_ffn_dim": 22,
+    "max_position_embeddings": 16,
+    "activation_function": "swish",
+    "static_position_embeddings": True,
+    "scale_embedding": True,
+    "dropout": 0.0,
+    "pad_token_id": 36,
+    "eos_token_id": 0,
+    "decoder_start_token_id": 36,
+}
+
+
+def marian_inputs(dtype: torch.dtype) -> dict[str, Tensor]:
+    """Исходные тексты разной длины и начала переводов."""
+    inputs = token_inputs(dtype, segments=False)
+    generator = torch.Generator().manual_seed(2)
+    return inputs | {"decoder_input_ids": torch.randint(0, 36, (4, 7), generator=generator)}
+
+
+def marian_layers() -> dict[str, str]:
+    """Слои Transformer по порядку."""
+    layers = {}
+    for side in ("encoder", "decoder"):
+        for i in range(3):
+            ours, theirs = f"{side}.{i}", f"model.{side}.layers.{i}"
+            layers |= {f"{ours}.attention": f"{theirs}.self_attn", f"{ours}.mlp": f"{theirs}.fc2", ours: theirs}
+    return layers
+
+
 PAIRS = [
     Pair(
         "bert",
@@ -252,6 +301,14 @@ PAIRS = [
         GPT2,
         gpt2_inputs,
         gpt2_layers(),
+    ),
+    Pair(
+        "transformer-marian",
+        lambda: transformers.MarianMTModel(transformers.MarianConfig(**MARIAN_SIZES)),
+        Transformer,
+        marian_inputs,
+        marian_layers(),
+        layout_of=formats.MARIAN,
     ),
     Pair(
         "vit",

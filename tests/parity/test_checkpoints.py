@@ -12,9 +12,11 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from modern_nets.bert import Bert, BertForMaskedLM, BertForSequenceClassification
-from modern_nets.gpt2 import GPT2
+from modern_nets import formats
+from modern_nets.bert import Bert, BertConfig, BertForMaskedLM, BertForSequenceClassification
+from modern_nets.gpt2 import GPT2, GPT2Config
 from modern_nets.resnet import ResNet, resnet18
+from modern_nets.transformer import TransformerConfig
 from modern_nets.vit import ViT
 from tests.parity.compare import compare, compare_layers
 from tests.parity.pairs import BERT_SIZES, BY_NAME, GPT2_SIZES, VIT_SIZES, randomize, token_inputs
@@ -203,3 +205,46 @@ def test_a_sharded_folder_is_read_whole(tmp_path: Path) -> None:
     reference.save_pretrained(tmp_path / "parts", max_shard_size="5KB")
     assert not (tmp_path / "parts" / "model.safetensors").exists()
     compare_layers(pair, GPT2.from_pretrained(tmp_path / "parts"), reference, torch.float32)
+
+
+OFFICIAL_CONFIGS = {
+    "bert-base-uncased": (
+        formats.BERT,
+        {"architectures": ["BertForMaskedLM"], "attention_probs_dropout_prob": 0.1, "gradient_checkpointing": False}
+        | {"hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 768, "initializer_range": 0.02}
+        | {"intermediate_size": 3072, "layer_norm_eps": 1e-12, "max_position_embeddings": 512, "model_type": "bert"}
+        | {"num_attention_heads": 12, "num_hidden_layers": 12, "pad_token_id": 0, "type_vocab_size": 2}
+        | {"position_embedding_type": "absolute", "use_cache": True, "vocab_size": 30522},
+        BertConfig(),
+    ),
+    "gpt2": (
+        formats.GPT2,
+        {"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1, "n_ctx": 1024}
+        | {"bos_token_id": 50256, "eos_token_id": 50256, "embd_pdrop": 0.1, "initializer_range": 0.02, "n_embd": 768}
+        | {"layer_norm_epsilon": 1e-5, "model_type": "gpt2", "n_head": 12, "n_layer": 12, "n_positions": 1024}
+        | {"resid_pdrop": 0.1, "summary_activation": None, "summary_first_dropout": 0.1, "vocab_size": 50257}
+        | {"summary_proj_to_labels": True, "summary_type": "cls_index", "summary_use_proj": True}
+        | {"task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}}},
+        GPT2Config(),
+    ),
+    "Helsinki-NLP/opus-mt-en-ru": (
+        formats.MARIAN,
+        {"_num_labels": 3, "activation_dropout": 0.0, "activation_function": "swish", "add_bias_logits": False}
+        | {"add_final_layer_norm": False, "attention_dropout": 0.0, "bad_words_ids": [[62517]], "bos_token_id": 0}
+        | {"classif_dropout": 0.0, "classifier_dropout": 0.0, "d_model": 512, "decoder_attention_heads": 8}
+        | {"decoder_ffn_dim": 2048, "decoder_layerdrop": 0.0, "decoder_layers": 6, "decoder_start_token_id": 62517}
+        | {"decoder_vocab_size": 62518, "dropout": 0.1, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
+        | {"encoder_layerdrop": 0.0, "encoder_layers": 6, "eos_token_id": 0, "forced_eos_token_id": 0}
+        | {"init_std": 0.02, "is_encoder_decoder": True, "max_length": 512, "max_position_embeddings": 512}
+        | {"model_type": "marian", "normalize_before": False, "normalize_embedding": False, "num_beams": 4}
+        | {"num_hidden_layers": 6, "pad_token_id": 62517, "scale_embedding": True, "use_cache": True}
+        | {"share_encoder_decoder_embeddings": True, "static_position_embeddings": True, "vocab_size": 62518},
+        TransformerConfig(vocab_size=62518, activation="silu"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OFFICIAL_CONFIGS)
+def test_official_config_is_understood_whole(name: str) -> None:
+    layout, data, expected = OFFICIAL_CONFIGS[name]
+    assert type(expected)(**layout.read_config(data)) == expected

@@ -9,7 +9,7 @@ from torch import nn
 
 from modern_nets.transformer import Transformer, TransformerConfig, sinusoidal_positions
 from tests.parity.compare import compare
-from tests.parity.pairs import TOLERANCE, randomize
+from tests.parity.pairs import BY_NAME, TOLERANCE, randomize
 
 CONFIG = TransformerConfig(vocab_size=37, d_model=20, n_heads=5, n_layers=3, d_mlp=22, dropout=0.0)
 
@@ -132,3 +132,18 @@ def test_it_learns_to_copy(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     again = Transformer.from_pretrained(tmp_path)
     assert torch.equal(again.translate(source, start_token=1, stop_token=2, max_new_tokens=6), copied)
+
+
+def test_translation_equals_marian(tmp_path: Path) -> None:
+    """Переводчик той же архитектуры: жадный перевод пакета с заполнителями — тот же, что у transformers."""
+    pair = BY_NAME["transformer-marian"]
+    ours, reference = pair.build(tmp_path)
+    inputs = pair.inputs(torch.float64)
+    source, mask = inputs["input_ids"], inputs["attention_mask"]
+    theirs = reference.generate(
+        source, attention_mask=mask, num_beams=1, do_sample=False, max_new_tokens=9, bad_words_ids=[[36]]
+    )
+    translated = ours.translate(source, mask, start_token=36, stop_token=0, max_new_tokens=9, forbidden_tokens=[36])
+    for row, their_row in zip(translated.tolist(), theirs.tolist(), strict=True):
+        ends = [(line.index(0) if 0 in line else 9) for line in (row, their_row)]
+        assert row[: ends[0]] == their_row[: ends[1]]
