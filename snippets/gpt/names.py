@@ -670,11 +670,11 @@ from modern_nets import generate as generation
 for tau, cut in (0.5, {}), (1.0, {"top_k": 2}), (1.0, {"top_p": 0.9}):
     by_hand = next_probabilities(three, tau, **cut)
     p = generation.next_token_probabilities(three[None], tau, **cut)[0]
-    print(f"τ = {tau}, {cut}:", torch.allclose(p, by_hand))
+    print(f"доли те же, τ = {tau} {cut}:", torch.allclose(p, by_hand))
 
 ids, attention_mask = left_padded(prompts)
 rows = generation.generate(ready, ids, 12, attention_mask=attention_mask)
-print("жадно, пакетом:", torch.equal(rows[:, -12:], together))
+print("жадно, пакетом, то же:", torch.equal(rows[:, -12:], together))
 
 torch.manual_seed(0)
 by_hand = generate(model, start("", 100), 18, sampler())
@@ -682,5 +682,5 @@ torch.manual_seed(0)  # тот же жребий
 rows = generation.generate(
     ready, start("", 100), 18, temperature=1.0, stop_tokens=[0]
 )
-print("сто фамилий:", readable(rows) == readable(by_hand))
+print("сто фамилий те же:", readable(rows) == readable(by_hand))
 # --8<-- [end:package_generate]
