@@ -156,3 +156,23 @@ plt.ylim(0, 105)
 plt.legend(fontsize=8)
 plt.show()
 # --8<-- [end:curve_plot]
+
+# --8<-- [start:classifier]
+# docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
+# docs: near 0.05
+import math
+
+from modern_nets.bert import BertForSequenceClassification
+
+net = BertForSequenceClassification.from_pretrained(MODEL_DIR, n_classes=4)
+answers = torch.from_numpy(topic)  # номера тем, (40,)
+output = net(**batch, labels=answers)
+print("логиты:", tuple(output.logits.shape))
+print(f"потеря новой головы {output.loss.item():.2f}", end=", ")
+print(f"ln 4 = {math.log(4):.2f}")
+
+print(f"дообучение меняет параметров: {count(net):,}".replace(",", " "))
+net.bert.requires_grad_(False)  # заморозить тело, учить только голову
+n_head = sum(p.numel() for p in net.parameters() if p.requires_grad)
+print(f"над замороженным телом: {n_head:,}".replace(",", " "))
+# --8<-- [end:classifier]

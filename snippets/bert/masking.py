@@ -3,7 +3,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from transformers import BertConfig, BertForMaskedLM
+from modern_nets.bert import BertConfig, BertForMaskedLM
 
 logits = torch.tensor([2.0, 1.0, 0.0])  # рояль, руль, стол
 answer = torch.tensor(0)
@@ -14,15 +14,10 @@ print(f"если шансы равны: ln 30 522 = {math.log(30_522):.2f}")
 # docs: quote fresh_loss
 # docs: near 0.02
 torch.manual_seed(0)
-tiny = BertConfig(
-    hidden_size=128,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=512,
-)
+tiny = BertConfig(d_model=128, n_layers=2, n_heads=2, d_mlp=512)
 fresh = BertForMaskedLM(tiny)
 ids = torch.randint(1000, 30_000, (4, 32))
-fresh_loss = fresh(input_ids=ids, labels=ids).loss.item()
+fresh_loss = fresh(ids, labels=ids).loss.item()
 print(f"потеря свежей BERT до первого шага: {fresh_loss:.2f}")
 # --8<-- [end:loss]
 

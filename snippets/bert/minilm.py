@@ -144,6 +144,24 @@ print("совпадает с transformers:", same)
 # --8<-- [end:encoder]
 
 
+# --8<-- [start:package]
+# docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
+from modern_nets.bert import Bert
+
+ours = Bert.from_pretrained(MODEL_DIR)
+with torch.no_grad():
+    here = ours(**pairs)  # обе пары разом, с заполнителями
+    there = model(**pairs)
+for name in "last_hidden_state", "pooler_output":
+    gap = (getattr(here, name) - getattr(there, name)).abs().max().item()
+    shape = tuple(getattr(here, name).shape)
+    print(f"{name:17s} {shape}: наибольшее различие {gap:.5f}")
+single = ours(ids[None], token_type_ids=types[None])
+gap = (single.last_hidden_state[0] - by_hand).abs().max().item()
+print(f"с двадцатью строками выше: {gap:.5f}")
+# --8<-- [end:package]
+
+
 # --8<-- [start:sizes]
 # docs: quote n_total token_share
 from transformers import BertConfig

@@ -155,6 +155,7 @@ print(
 # --8<-- [start:block]
 from torch import nn
 from modern_nets.attention import MultiHeadAttention, causal_mask
+from modern_nets.layers import MLP
 
 
 class Block(nn.Module):
@@ -162,18 +163,15 @@ class Block(nn.Module):
 
     def __init__(self, d_model, n_heads):
         super().__init__()
-        self.norm1 = nn.LayerNorm(d_model)
+        self.norm_1 = nn.LayerNorm(d_model)
         self.attention = MultiHeadAttention(d_model, n_heads)
-        self.norm2 = nn.LayerNorm(d_model)
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 4 * d_model),
-            nn.GELU(approximate="tanh"),  # так в GPT-2
-            nn.Linear(4 * d_model, d_model),
-        )
+        self.norm_2 = nn.LayerNorm(d_model)
+        # Линейный слой D → 4D, GELU (в GPT-2 — через tanh) и 4D → D.
+        self.mlp = MLP(d_model, 4 * d_model, activation="gelu_tanh")
 
     def forward(self, x, mask):  # x: (B, T, D)
-        x = x + self.attention(self.norm1(x), mask=mask)
-        return x + self.mlp(self.norm2(x))
+        x = x + self.attention(self.norm_1(x), mask=mask)
+        return x + self.mlp(self.norm_2(x))
 
 
 # --8<-- [end:block]
@@ -183,8 +181,8 @@ class GPT(nn.Module):
     def __init__(self, vocab_size, context, d_model, n_heads, n_layers):
         super().__init__()
         self.context = context
-        self.token = nn.Embedding(vocab_size, d_model)
-        self.position = nn.Embedding(context, d_model)
+        self.token_embedding = nn.Embedding(vocab_size, d_model)
+        self.position_embedding = nn.Embedding(context, d_model)
         self.blocks = nn.ModuleList(
             Block(d_model, n_heads) for _ in range(n_layers)
         )
@@ -200,10 +198,10 @@ class GPT(nn.Module):
         positions = (
             torch.arange(n_tokens) if positions is None else positions
         )
-        x = self.token(ids) + self.position(positions)  # (B, T, D)
+        x = self.token_embedding(ids) + self.position_embedding(positions)
         for block in self.blocks:
-            x = block(x, mask)
-        return self.norm(x) @ self.token.weight.T  # (B, T, V)
+            x = block(x, mask)  # (B, T, D)
+        return self.norm(x) @ self.token_embedding.weight.T  # (B, T, V)
 
 
 torch.manual_seed(0)
@@ -536,12 +534,16 @@ with torch.no_grad():
 from modern_nets.attention import padding_mask
 
 
-@torch.no_grad()
-def generate_batch(model, prompts, n_new):
+def left_padded(prompts):
     rows = [start(prompt)[0].flip(0) for prompt in prompts]
     ids = pad_sequence(rows, batch_first=True).flip(1)  # точки слева
     ones = [torch.ones(len(row), dtype=torch.long) for row in rows]
-    attention_mask = pad_sequence(ones, batch_first=True).flip(1)  # (B, T)
+    return ids, pad_sequence(ones, batch_first=True).flip(1)  # (B, T)
+
+
+@torch.no_grad()
+def generate_batch(model, prompts, n_new):
+    ids, attention_mask = left_padded(prompts)
     for _ in range(n_new):
         visible = causal_mask(ids.shape[1]) & padding_mask(attention_mask)
         positions = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -577,9 +579,13 @@ def empty_cache(model):
 @torch.no_grad()
 def cached_step(model, token, cache):
     """Один новый токен (1, 1) → логиты (1, V); кэш пополняется."""
-    x = model.token(token) + model.position.weight[cache[0][0].shape[2]]
+    place = cache[0][0].shape[2]  # сколько токенов уже прочитано
+    x = (
+        model.token_embedding(token)
+        + model.position_embedding.weight[place]
+    )
     for i, block in enumerate(model.blocks):
-        layer, h = block.attention, block.norm1(x)  # h: (1, 1, D)
+        layer, h = block.attention, block.norm_1(x)  # h: (1, 1, D)
         q, k, v = (
             projection(h).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2)
             for projection in (layer.query, layer.key, layer.value)
@@ -589,8 +595,8 @@ def cached_step(model, token, cache):
         cache[i] = keys, values
         heads, _ = attention(q, keys, values)  # будущего ещё нет
         x = x + layer.output(heads.transpose(1, 2).flatten(-2))
-        x = x + block.mlp(block.norm2(x))
-    return (model.norm(x) @ model.token.weight.T)[:, -1]
+        x = x + block.mlp(block.norm_2(x))
+    return (model.norm(x) @ model.token_embedding.weight.T)[:, -1]
 
 
 # --8<-- [end:cache]
@@ -637,3 +643,44 @@ plt.ylabel("мс на новый токен")
 plt.legend()
 plt.show()
 # --8<-- [end:speed]
+# --8<-- [start:package]
+from modern_nets.gpt2 import GPT2, GPT2Config
+
+sizes = {"max_tokens": 24, "d_model": 64, "n_layers": 3, "n_heads": 4}
+ready = GPT2(GPT2Config(vocab_size=vocab_size, **sizes)).eval()
+ready.load_state_dict(model.state_dict())  # слои названы одинаково
+
+ids = encode(["черниченко"])  # (1, T)
+with torch.no_grad():
+    output = ready(ids, labels=ids)  # сдвиг — внутри
+    caches = ready.new_caches()  # по кэшу на блок
+    steps = [ready(token[None], caches=caches).logits for token in ids.T]
+    gaps = {
+        "логиты": output.logits - model(ids),
+        "потеря": output.loss - loss_of(model, ids),
+        "с кэшем и без": torch.cat(steps, dim=1) - output.logits,
+    }
+for what, gap in gaps.items():
+    print(f"{what}: различие меньше 1e-4:", gap.abs().max().item() < 1e-4)
+print("в каждом кэше токенов:", caches[0].n_tokens)
+# --8<-- [end:package]
+# --8<-- [start:package_generate]
+from modern_nets import generate as generation
+
+for tau, cut in (0.5, {}), (1.0, {"top_k": 2}), (1.0, {"top_p": 0.9}):
+    by_hand = next_probabilities(three, tau, **cut)
+    p = generation.next_token_probabilities(three[None], tau, **cut)[0]
+    print(f"доли те же, τ = {tau} {cut}:", torch.allclose(p, by_hand))
+
+ids, attention_mask = left_padded(prompts)
+rows = generation.generate(ready, ids, 12, attention_mask=attention_mask)
+print("жадно, пакетом, то же:", torch.equal(rows[:, -12:], together))
+
+torch.manual_seed(0)
+by_hand = generate(model, start("", 100), 18, sampler())
+torch.manual_seed(0)  # тот же жребий
+rows = generation.generate(
+    ready, start("", 100), 18, temperature=1.0, stop_tokens=[0]
+)
+print("сто фамилий те же:", readable(rows) == readable(by_hand))
+# --8<-- [end:package_generate]

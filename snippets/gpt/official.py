@@ -1,3 +1,4 @@
+# --8<-- [start:transformers]
 # docs: official gpt2
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -25,3 +26,25 @@ answer = gpt2.generate(
 print("новых токенов:", answer.shape[1] - inputs.input_ids.shape[1])
 text = tokenizer.batch_decode(answer, skip_special_tokens=True)
 print("готовых строк:", len(text))
+# --8<-- [end:transformers]
+
+
+# --8<-- [start:package]
+# docs: official gpt2
+from modern_nets.generate import generate
+from modern_nets.gpt2 import GPT2
+
+ours = GPT2.from_pretrained("gpt2")
+with torch.no_grad():
+    output = ours(**inputs)  # места считает сама, по attention_mask
+real = inputs.attention_mask.bool()
+gap = (output.logits - logits)[real].abs().max().item()
+print("логиты те же, что у transformers:", gap < 1e-3)
+
+stop = tokenizer.eos_token_id
+answer = generate(ours, **inputs, max_new_tokens=20, stop_tokens=[stop])
+expected = gpt2.generate(
+    **inputs, max_new_tokens=20, do_sample=False, pad_token_id=stop
+)
+print("жадное продолжение то же:", torch.equal(answer, expected))
+# --8<-- [end:package]

@@ -27,17 +27,13 @@ print(
 )
 # --8<-- [end:labels]
 # --8<-- [start:sizes]
-shapes = {
-    "gpt2": (12, 768, 12),
-    "gpt2-medium": (24, 1024, 16),
-    "gpt2-large": (36, 1280, 20),
-    "gpt2-xl": (48, 1600, 25),
-}
-for hub_name, (n_layers, d_model, n_heads) in shapes.items():
-    config = GPT2Config(n_layer=n_layers, n_embd=d_model, n_head=n_heads)
+from modern_nets.gpt2 import GPT2, PRESETS
+
+for hub_name, config in PRESETS.items():
     with torch.device("meta"):  # формы без чисел: памяти не нужно
-        skeleton = GPT2LMHeadModel(config)
+        skeleton = GPT2(config)
     millions = sum(p.numel() for p in skeleton.parameters()) / 1e6
+    n_layers, d_model = config.n_layers, config.d_model
     cache = 2 * n_layers * d_model * 2  # ключ и значение по 2 байта
     print(
         f"{hub_name:11}  блоков {n_layers}, D = {d_model:4}: "
@@ -49,9 +45,11 @@ for hub_name, (n_layers, d_model, n_heads) in shapes.items():
 # docs: quote fresh_gpt2 ln_gpt2
 import math
 
+from modern_nets.gpt2 import GPT2Config
+
 torch.manual_seed(0)
-config = GPT2Config(n_layer=2)  # остальное как у gpt2
-fresh = GPT2LMHeadModel(config).eval()
+config = GPT2Config(n_layers=2)  # остальное как у gpt2
+fresh = GPT2(config).eval()
 tokens = torch.randint(config.vocab_size, (2, 64))
 with torch.no_grad():
     fresh_gpt2 = fresh(tokens, labels=tokens).loss.item()

@@ -22,13 +22,13 @@ class PostNormBlock(nn.Module):
     def __init__(self, d_model, n_heads):
         super().__init__()
         self.attention = MultiHeadAttention(d_model, n_heads)
-        self.norm_1 = nn.LayerNorm(d_model)
+        self.attention_norm = nn.LayerNorm(d_model)
         self.mlp = MLP(d_model)
-        self.norm_2 = nn.LayerNorm(d_model)
+        self.mlp_norm = nn.LayerNorm(d_model)
 
     def forward(self, x, mask=None):
-        x = self.norm_1(x + self.attention(x, mask=mask))
-        return self.norm_2(x + self.mlp(x))
+        x = self.attention_norm(x + self.attention(x, mask=mask))
+        return self.mlp_norm(x + self.mlp(x))
 
 
 # --8<-- [end:pieces]
@@ -39,48 +39,39 @@ class PreNormBlock(PostNormBlock):
     """Сегодняшний блок: части те же, прямой путь свободен от нормализации."""
 
     def forward(self, x, mask=None):
-        x = x + self.attention(self.norm_1(x), mask=mask)
-        return x + self.mlp(self.norm_2(x))
+        x = x + self.attention(self.attention_norm(x), mask=mask)
+        return x + self.mlp(self.mlp_norm(x))
 
 
 # --8<-- [end:pre]
 
 
 # --8<-- [start:parity]
-def copy_into(block, reference):
-    """Переносит веса нашего блока в слой PyTorch."""
-    a = block.attention
-    three = (a.query, a.key, a.value)  # у PyTorch они сложены в стопку
-    weights = reference.state_dict()
-    for kind in ("weight", "bias"):
-        stack = torch.cat([getattr(part, kind) for part in three])
-        weights[f"self_attn.in_proj_{kind}"] = stack
-    pairs = {
-        "self_attn.out_proj": a.output,
-        "linear1": block.mlp.up,
-        "linear2": block.mlp.down,
-        "norm1": block.norm_1,
-        "norm2": block.norm_2,
-    }
-    for name, part in pairs.items():
-        weights[f"{name}.weight"] = part.weight
-        weights[f"{name}.bias"] = part.bias
-    reference.load_state_dict(weights)
-
+from modern_nets.transformer import Transformer, TransformerConfig
 
 torch.manual_seed(0)
+options = {"dropout": 0.0, "batch_first": True}
+theirs = nn.Transformer(16, 4, 1, 1, 64, **options).double()
+theirs.encoder.norm = theirs.decoder.norm = None  # в статье их нет
+for p in theirs.parameters():
+    nn.init.normal_(p)  # иначе γ = 1, β = 0 скроют перепутанные нормы
+
+sizes = {"d_model": 16, "n_heads": 4, "n_layers": 1, "d_mlp": 64}
+package = Transformer(TransformerConfig(**sizes, dropout=0.0)).double()
+package.load_torch_layers(theirs)
+
 x = torch.randn(2, 5, 16, dtype=torch.float64)
-for Block, norm_first in [(PostNormBlock, False), (PreNormBlock, True)]:
-    block = Block(16, n_heads=4).double()
-    for p in block.parameters():
-        nn.init.normal_(p)  # иначе γ = 1, β = 0 скроют перепутанные нормы
-    reference = nn.TransformerEncoderLayer(
-        16, 4, 64, dropout=0.0, norm_first=norm_first, batch_first=True
+post, pre = PostNormBlock(16, 4).double(), PreNormBlock(16, 4).double()
+for block, norm_first in [(post, False), (pre, True)]:
+    block.load_state_dict(package.encoder[0].state_dict())
+    layer = nn.TransformerEncoderLayer(
+        16, 4, 64, norm_first=norm_first, **options
     ).double()
-    copy_into(block, reference)
-    ours, theirs = block(x), reference(x)
-    same = torch.allclose(ours, theirs, rtol=1e-9, atol=1e-9)
-    print(f"{Block.__name__:13} совпал с PyTorch: {same}")
+    layer.load_state_dict(theirs.encoder.layers[0].state_dict())
+    same = torch.allclose(block(x), layer(x), rtol=1e-9, atol=1e-9)
+    print(f"{type(block).__name__:13} совпал с PyTorch: {same}")
+same = torch.equal(package.encoder[0](x), post(x))
+print("EncoderBlock  совпал с PostNormBlock:", same)
 # --8<-- [end:parity]
 
 
@@ -90,9 +81,9 @@ block = PreNormBlock(768, n_heads=12)  # размеры BERT-base и GPT-2 small
 block_total = sum(p.numel() for p in block.parameters())
 for name, part in block.named_children():
     count = sum(p.numel() for p in part.parameters())
-    print(f"{name:9} {count:9}  {count / block_total:.1%}")
+    print(f"{name:14} {count:9}  {count / block_total:.1%}")
 mlp_share = sum(p.numel() for p in block.mlp.parameters()) / block_total
-print(f"всего     {block_total:9}")
+print(f"{'всего':14} {block_total:9}")
 # --8<-- [end:parameters]
 
 

@@ -1,28 +1,27 @@
 # --8<-- [start:decoder]
 import torch
 from torch import nn
-from modern_nets.attention import MultiHeadAttention, causal_mask
+from modern_nets.attention import MultiHeadAttention
+from modern_nets.layers import MLP
 
 
 class DecoderBlock(nn.Module):
-    """Свои прошлые токены → токены энкодера → MLP (pre-norm)."""
+    """Своё прошлое → токены энкодера → MLP (post-norm, 2017 год)."""
 
     def __init__(self, d_model, n_heads):
         super().__init__()
-        self.self_attention = MultiHeadAttention(d_model, n_heads)
+        self.attention = MultiHeadAttention(d_model, n_heads)
+        self.attention_norm = nn.LayerNorm(d_model)
         self.cross_attention = MultiHeadAttention(d_model, n_heads)
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 4 * d_model),
-            nn.GELU(),
-            nn.Linear(4 * d_model, d_model),
-        )
-        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
+        self.cross_attention_norm = nn.LayerNorm(d_model)
+        self.mlp = MLP(d_model, 4 * d_model, activation="relu")
+        self.mlp_norm = nn.LayerNorm(d_model)
 
     def forward(self, x, memory):
-        mask = causal_mask(x.shape[1])
-        x = x + self.self_attention(self.norms[0](x), mask=mask)
-        x = x + self.cross_attention(self.norms[1](x), memory)
-        return x + self.mlp(self.norms[2](x))
+        x = self.attention_norm(x + self.attention(x, is_causal=True))
+        seen = self.cross_attention(x, memory)
+        x = self.cross_attention_norm(x + seen)
+        return self.mlp_norm(x + self.mlp(x))
 
 
 # --8<-- [end:decoder]
@@ -50,3 +49,57 @@ new_x, new_memory = decoder(other_x, memory), decoder(x, other_memory)
 print("4-й токен перевода: ", changed(output, new_x))
 print("7-й токен исходника:", changed(output, new_memory))
 # --8<-- [end:check]
+
+
+# --8<-- [start:package]
+from modern_nets.attention import causal_mask
+from modern_nets.transformer import Transformer, TransformerConfig
+
+torch.manual_seed(0)
+theirs = nn.Transformer(
+    16, 4, 2, 2, 64, dropout=0.0, batch_first=True
+).double()
+theirs.encoder.norm = theirs.decoder.norm = None
+for p in theirs.parameters():
+    nn.init.normal_(p)
+sizes = {"d_model": 16, "n_heads": 4, "n_layers": 2, "d_mlp": 64}
+ours = Transformer(TransformerConfig(**sizes, dropout=0.0)).double()
+ours.load_torch_layers(theirs)
+
+source = torch.randint(37_000, (3, 7))  # (B, S)
+target = torch.randint(37_000, (3, 5))  # (B, T)
+output = ours(source, target)
+closed = ~causal_mask(5)  # у nn.Transformer True — смотреть нельзя
+expected = theirs(ours.embed(source), ours.embed(target), tgt_mask=closed)
+gap = (output.last_hidden_state - expected).abs().max().item()
+print("логиты:", tuple(output.logits.shape))
+print("различие с nn.Transformer меньше 1e-9:", gap < 1e-9)
+
+memory = output.encoder_last_hidden_state
+block = DecoderBlock(16, n_heads=4).double()
+block.load_state_dict(ours.decoder[0].state_dict())
+x = ours.embed(target)
+same = torch.equal(block(x, memory), ours.decoder[0](x, memory))
+print("DecoderBlock урока и пакета совпали:", same)
+# --8<-- [end:package]
+
+
+# --8<-- [start:sizes]
+# docs: quote n_base n_big base_vocab big_vocab
+from modern_nets.transformer import transformer_base, transformer_big
+
+
+def size(build, paper, d_model):
+    with torch.device("meta"):  # формы без чисел
+        model = build()
+    total = sum(p.numel() for p in model.parameters())
+    table = model.embedding.weight.numel()
+    print(f"всего {total:9}, из них таблица токенов {table:8}")
+    # При каком словаре вышло бы число из статьи?
+    return total / 1e6, (paper - total + table) / d_model / 1e3
+
+
+n_base, base_vocab = size(transformer_base, 65e6, 512)
+n_big, big_vocab = size(transformer_big, 213e6, 1024)
+print(f"словарь под число статьи: {base_vocab:.1f} и {big_vocab:.1f} тыс.")
+# --8<-- [end:sizes]

@@ -54,6 +54,10 @@ for a, b in [(0, 3), (10, 13), (40, 43)]:
 
 # --8<-- [start:settled]
 # docs: near 0.05
-for word, difference in compare(sinusoids(4, 32)).items():
+from modern_nets.transformer import sinusoidal_positions
+
+ready = sinusoidal_positions(50, 64)
+print("modern_nets:", torch.allclose(ready, table, atol=1e-5))
+for word, difference in compare(sinusoidal_positions(4, 32)).items():
     print(f"{word:11} различие {difference:.2f}")
 # --8<-- [end:settled]
