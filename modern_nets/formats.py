@@ -225,11 +225,12 @@ def _marian_names() -> dict[str, str]:
     ):
         theirs, ours = f"model.{side}.layers.*", f"{side}.*"
         for their_attention, our_attention in attentions.items():
-            names |= {f"{theirs}.{their_attention}_layer_norm": f"{ours}.{our_attention}_norm"}
+            norm = "norm_1" if our_attention == "attention" else "norm_2"
+            names |= {f"{theirs}.{their_attention}_layer_norm": f"{ours}.{norm}"}
             parts = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "output"}
             names |= {f"{theirs}.{their_attention}.{t}": f"{ours}.{our_attention}.{o}" for t, o in parts.items()}
         names |= {f"{theirs}.fc1": f"{ours}.mlp.up", f"{theirs}.fc2": f"{ours}.mlp.down"}
-        names |= {f"{theirs}.final_layer_norm": f"{ours}.mlp_norm"}
+        names |= {f"{theirs}.final_layer_norm": f"{ours}.norm_{len(attentions) + 1}"}
     return names
 
 
@@ -284,10 +285,6 @@ TRANSFORMER = Layout(
 def _torch_transformer_names() -> dict[str, str | tuple[str, ...]]:
     """Слои `nn.Transformer`: три проекции внимания склеены в in_proj."""
     names: dict[str, str | tuple[str, ...]] = {}
-    norms = {
-        "encoder": ("attention_norm", "mlp_norm"),
-        "decoder": ("attention_norm", "cross_attention_norm", "mlp_norm"),
-    }
     for side in ("encoder", "decoder"):
         attentions = {"self_attn": "attention"} | ({"multihead_attn": "cross_attention"} if side == "decoder" else {})
         for theirs, ours in attentions.items():
@@ -296,7 +293,7 @@ def _torch_transformer_names() -> dict[str, str | tuple[str, ...]]:
                 names[f"{side}.layers.*.{theirs}.in_proj_{leaf}"] = parts
             names[f"{side}.layers.*.{theirs}.out_proj"] = f"{side}.*.{ours}.output"
         names |= {f"{side}.layers.*.linear1": f"{side}.*.mlp.up", f"{side}.layers.*.linear2": f"{side}.*.mlp.down"}
-        names |= {f"{side}.layers.*.norm{i}": f"{side}.*.{norm}" for i, norm in enumerate(norms[side], start=1)}
+        names |= {f"{side}.layers.*.norm{i}": f"{side}.*.norm_{i}" for i in range(1, len(attentions) + 2)}
     return names
 
 

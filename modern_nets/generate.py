@@ -144,14 +144,14 @@ def pick_token(
     """Выбирает следующий токен.
 
     Args:
-        logits: Оценки, форма (B, V).
+        logits: Оценки, форма (B, V) или (V,).
         temperature: 0 — самый вероятный; больше — случайно, с вероятностями `next_token_probabilities`.
         top_k: Выбирать из стольких самых вероятных.
         top_p: Выбирать из самых вероятных, которые вместе набирают такую долю.
         generator: Источник случайности.
 
     Returns:
-        Номера токенов, форма (B,).
+        Номера токенов, форма (B,) или одно число.
 
     Raises:
         ValueError: температура, top_k или top_p вне своих границ.
@@ -159,7 +159,7 @@ def pick_token(
     if temperature == 0:
         return logits.argmax(dim=-1)
     probabilities = next_token_probabilities(logits, temperature, top_k=top_k, top_p=top_p)
-    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
 
 def next_token_probabilities(
@@ -171,13 +171,13 @@ def next_token_probabilities(
     вместе набирают долю `top_p` (nucleus sampling); вероятности оставшихся приводятся к сумме 1.
 
     Args:
-        logits: Оценки, форма (B, V).
+        logits: Оценки, форма (B, V) или (V,).
         temperature: Больше нуля; 1 — как обучено.
         top_k: Сколько самых вероятных оставить; None — все. При равных оценках на границе остаются все равные.
         top_p: Какую долю вероятности оставить; None — всю. Самый вероятный токен остаётся всегда.
 
     Returns:
-        Тензор (B, V) с суммой 1 в каждой строке; у отсечённых токенов ноль.
+        Тензор той же формы с суммой 1 в каждой строке; у отсечённых токенов ноль.
 
     Raises:
         ValueError: температура не больше нуля, top_k меньше единицы, top_p вне (0, 1].
@@ -189,7 +189,7 @@ def next_token_probabilities(
         raise ValueError("Температура 0 означает жадный выбор, и вероятностей у него нет: возьмите больше нуля.")
     logits = logits.float() / temperature
     if top_k is not None and top_k < logits.shape[-1]:
-        last_kept = logits.topk(top_k, dim=-1).values[:, -1:]
+        last_kept = logits.topk(top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < last_kept, -torch.inf)
     probabilities = logits.softmax(dim=-1)
     if top_p is None:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modern_nets import formats
-from modern_nets.attention import KVCache, MultiHeadAttention, causal_mask, padding_mask
+from modern_nets.attention import KVCache, MultiHeadAttention, padding_mask
 from modern_nets.checkpoints import Pretrained
 from modern_nets.checks import check_attention_mask, check_token_ids
 from modern_nets.config import Config
@@ -97,14 +97,14 @@ class GPT2Block(nn.Module):
 
         Args:
             x: Токены, форма (B, T, D).
-            mask: Булева маска, приводимая к (B, H, T, S); без неё каждый видит себя и всё прошлое.
+            mask: Маска заполнителей, приводимая к (B, H, T, S). Будущее закрыто всегда.
             cache: Кэш этого блока: прошлое, прочитанное раньше.
             attentions: Список, в который дописать веса внимания.
 
         Returns:
             Тензор (B, T, D).
         """
-        attended = self.attention(self.norm_1(x), mask=mask, is_causal=mask is None, cache=cache, attentions=attentions)
+        attended = self.attention(self.norm_1(x), mask=mask, is_causal=True, cache=cache, attentions=attentions)
         x = x + self.dropout(attended)
         return x + self.dropout(self.mlp(self.norm_2(x)))
 
@@ -180,7 +180,7 @@ class GPT2(Pretrained):
         if attention_mask is not None and not attention_mask.all():
             numbers = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)  # (B, S): номер среди настоящих токенов
             positions = self.position_embedding(numbers[:, n_past:])  # (B, T, D)
-            mask = padding_mask(attention_mask) & causal_mask(n_tokens, n_past=n_past, device=input_ids.device)
+            mask = padding_mask(attention_mask)
         x = self.dropout(self.token_embedding(input_ids) + positions)  # (B, T, D)
         attentions: list[Tensor] | None = [] if return_attention else None
         for i, block in enumerate(self.blocks):

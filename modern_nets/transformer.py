@@ -105,8 +105,8 @@ def sinusoidal_positions(n_tokens: int, d_model: int, *, device: torch.device | 
 class EncoderBlock(nn.Module):
     """Блок энкодера, post-norm: нормализация стоит после сложения.
 
-        x ──┬── attention ──(+)── attention_norm ──┬── mlp ──(+)── mlp_norm ──
-            └────────────────┘                     └──────────┘
+        x ──┬── attention ──(+)── norm_1 ──┬── mlp ──(+)── norm_2 ──
+            └────────────────┘             └──────────┘
 
     Источник: Vaswani et al., 2017, рисунок 1 слева.
     """
@@ -115,9 +115,9 @@ class EncoderBlock(nn.Module):
         super().__init__()
         d_model, eps = config.d_model, config.layer_norm_eps
         self.attention = MultiHeadAttention(d_model, config.n_heads)
-        self.attention_norm = nn.LayerNorm(d_model, eps=eps)
+        self.norm_1 = nn.LayerNorm(d_model, eps=eps)
         self.mlp = MLP(d_model, config.d_mlp, activation=config.activation)
-        self.mlp_norm = nn.LayerNorm(d_model, eps=eps)
+        self.norm_2 = nn.LayerNorm(d_model, eps=eps)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -130,15 +130,15 @@ class EncoderBlock(nn.Module):
         Returns:
             Тензор (B, S, D).
         """
-        x = self.attention_norm(x + self.dropout(self.attention(x, mask=mask)))
-        return self.mlp_norm(x + self.dropout(self.mlp(x)))
+        x = self.norm_1(x + self.dropout(self.attention(x, mask=mask)))
+        return self.norm_2(x + self.dropout(self.mlp(x)))
 
 
 class DecoderBlock(nn.Module):
     """Блок декодера: между вниманием к своему прошлому и MLP стоит внимание к прочитанному тексту.
 
-        x ──┬── attention ──(+)── norm ──┬── cross_attention(context) ──(+)── norm ──┬── mlp ──(+)── norm ──
-            └────────────────┘           └───────────────────────────────┘           └──────────┘
+        x ──┬── attention ──(+)── norm_1 ──┬── cross_attention(context) ──(+)── norm_2 ──┬── mlp ──(+)── norm_3 ──
+            └────────────────┘             └───────────────────────────────┘             └──────────┘
 
     Источник: Vaswani et al., 2017, рисунок 1 справа.
     """
@@ -147,11 +147,11 @@ class DecoderBlock(nn.Module):
         super().__init__()
         d_model, eps = config.d_model, config.layer_norm_eps
         self.attention = MultiHeadAttention(d_model, config.n_heads)
-        self.attention_norm = nn.LayerNorm(d_model, eps=eps)
+        self.norm_1 = nn.LayerNorm(d_model, eps=eps)
         self.cross_attention = MultiHeadAttention(d_model, config.n_heads)
-        self.cross_attention_norm = nn.LayerNorm(d_model, eps=eps)
+        self.norm_2 = nn.LayerNorm(d_model, eps=eps)
         self.mlp = MLP(d_model, config.d_mlp, activation=config.activation)
-        self.mlp_norm = nn.LayerNorm(d_model, eps=eps)
+        self.norm_3 = nn.LayerNorm(d_model, eps=eps)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
@@ -167,17 +167,17 @@ class DecoderBlock(nn.Module):
         Args:
             x: Токены, которые пишутся, форма (B, T, D).
             context: Прочитанный текст, форма (B, S, D).
-            mask: Маска своего прошлого, приводимая к (B, H, T, T); без неё — причинная.
+            mask: Маска заполнителей перевода, приводимая к (B, H, T, T); будущее закрыто всегда.
             context_mask: Маска заполнителей прочитанного, приводимая к (B, H, T, S).
             cross_attentions: Список, в который дописать веса перекрёстного внимания.
 
         Returns:
             Тензор (B, T, D).
         """
-        x = self.attention_norm(x + self.dropout(self.attention(x, mask=mask, is_causal=mask is None)))
+        x = self.norm_1(x + self.dropout(self.attention(x, mask=mask, is_causal=True)))
         seen = self.cross_attention(x, context, context_mask, attentions=cross_attentions)
-        x = self.cross_attention_norm(x + self.dropout(seen))
-        return self.mlp_norm(x + self.dropout(self.mlp(x)))
+        x = self.norm_2(x + self.dropout(seen))
+        return self.norm_3(x + self.dropout(self.mlp(x)))
 
 
 class Transformer(Pretrained):
@@ -238,10 +238,6 @@ class Transformer(Pretrained):
         Raises:
             ValueError: не те формы, номер вне словаря, пакеты разной длины.
         """
-        if len(input_ids) != len(decoder_input_ids):
-            raise ValueError(
-                f"Исходных текстов {len(input_ids)}, а переводов {len(decoder_input_ids)}: их должно быть поровну."
-            )
         cross_attentions: list[Tensor] | None = [] if return_attention else None
         context = self.encode(input_ids, attention_mask)
         x = self.decode(decoder_input_ids, context, attention_mask, cross_attentions)
@@ -284,8 +280,14 @@ class Transformer(Pretrained):
 
         Returns:
             Токены после декодера, форма (B, T, D).
+
+        Raises:
+            ValueError: пакеты разной длины, маска не той формы, номер вне словаря.
         """
         x = self.embed(decoder_input_ids)
+        if len(context) != len(x):
+            raise ValueError(f"Исходных текстов {len(context)}, а переводов {len(x)}: их должно быть поровну.")
+        check_attention_mask(attention_mask, n_batch=context.shape[0], n_tokens=context.shape[1])
         context_mask = None if attention_mask is None else padding_mask(attention_mask)
         for block in self.decoder:
             x = block(x, context, context_mask=context_mask, cross_attentions=cross_attentions)
@@ -389,16 +391,36 @@ class Transformer(Pretrained):
     def load_torch_layers(self, reference: nn.Transformer) -> Self:
         """Берёт веса блоков у `nn.Transformer`: те же слои под другими именами.
 
+        Режим (train или eval) и dropout остаются своими: для сверки обе модели переведите в eval.
+
         Args:
-            reference: Модель PyTorch тех же размеров, post-norm. Последних нормализаций (encoder.norm,
-                decoder.norm), которых нет в статье, у неё быть не должно: присвойте им None.
+            reference: Модель PyTorch с такими же настройками, post-norm. Последних нормализаций (encoder.norm,
+                decoder.norm) в статье нет; присвойте им None.
 
         Returns:
             Та же модель.
 
         Raises:
-            ValueError: тензоры не те.
+            ValueError: у модели PyTorch другие настройки или тензоры.
         """
+        if reference.encoder.norm is not None or reference.decoder.norm is not None:
+            raise ValueError(
+                "У nn.Transformer есть последние нормализации, которых в статье нет. "
+                "Уберите их до обучения: reference.encoder.norm = reference.decoder.norm = None."
+            )
+        layer, config = reference.encoder.layers[0], self.config
+        theirs = {
+            "n_heads": layer.self_attn.num_heads,
+            "layer_norm_eps": layer.norm1.eps,
+            "activation": getattr(layer.activation, "__name__", type(layer.activation).__name__.lower()),
+            "norm_first": layer.norm_first,
+        }
+        ours = {"norm_first": False} | {
+            name: getattr(config, name) for name in ("n_heads", "layer_norm_eps", "activation")
+        }
+        for name, value in theirs.items():
+            if value != ours[name]:
+                raise ValueError(f"У nn.Transformer {name} = {value!r}, а у этой модели {name} = {ours[name]!r}.")
         checkpoint = Checkpoint("nn.Transformer", {}, reference.state_dict())
         layers = nn.ModuleDict({"encoder": self.encoder, "decoder": self.decoder})
         layers.load_state_dict(match_tensors(layers, checkpoint, formats.TORCH_TRANSFORMER))

@@ -22,13 +22,13 @@ class PostNormBlock(nn.Module):
     def __init__(self, d_model, n_heads):
         super().__init__()
         self.attention = MultiHeadAttention(d_model, n_heads)
-        self.attention_norm = nn.LayerNorm(d_model)
+        self.norm_1 = nn.LayerNorm(d_model)
         self.mlp = MLP(d_model)
-        self.mlp_norm = nn.LayerNorm(d_model)
+        self.norm_2 = nn.LayerNorm(d_model)
 
     def forward(self, x, mask=None):
-        x = self.attention_norm(x + self.attention(x, mask=mask))
-        return self.mlp_norm(x + self.mlp(x))
+        x = self.norm_1(x + self.attention(x, mask=mask))
+        return self.norm_2(x + self.mlp(x))
 
 
 # --8<-- [end:pieces]
@@ -39,8 +39,8 @@ class PreNormBlock(PostNormBlock):
     """Сегодняшний блок: части те же, прямой путь свободен от нормализации."""
 
     def forward(self, x, mask=None):
-        x = x + self.attention(self.attention_norm(x), mask=mask)
-        return x + self.mlp(self.mlp_norm(x))
+        x = x + self.attention(self.norm_1(x), mask=mask)
+        return x + self.mlp(self.norm_2(x))
 
 
 # --8<-- [end:pre]

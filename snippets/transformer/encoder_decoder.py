@@ -11,17 +11,17 @@ class DecoderBlock(nn.Module):
     def __init__(self, d_model, n_heads):
         super().__init__()
         self.attention = MultiHeadAttention(d_model, n_heads)
-        self.attention_norm = nn.LayerNorm(d_model)
+        self.norm_1 = nn.LayerNorm(d_model)
         self.cross_attention = MultiHeadAttention(d_model, n_heads)
-        self.cross_attention_norm = nn.LayerNorm(d_model)
+        self.norm_2 = nn.LayerNorm(d_model)
         self.mlp = MLP(d_model, 4 * d_model, activation="relu")
-        self.mlp_norm = nn.LayerNorm(d_model)
+        self.norm_3 = nn.LayerNorm(d_model)
 
     def forward(self, x, memory):
-        x = self.attention_norm(x + self.attention(x, is_causal=True))
+        x = self.norm_1(x + self.attention(x, is_causal=True))
         seen = self.cross_attention(x, memory)
-        x = self.cross_attention_norm(x + seen)
-        return self.mlp_norm(x + self.mlp(x))
+        x = self.norm_2(x + seen)
+        return self.norm_3(x + self.mlp(x))
 
 
 # --8<-- [end:decoder]

@@ -99,6 +99,8 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "transformer: batches": (lambda: SEQ(tokens(2, 3), tokens(3, 3)), r"2.*3"),
     "transformer: id": (lambda: SEQ(tokens(1, 3), tokens(1, 3) + 25), "25"),
     "transformer: mask": (lambda: SEQ(tokens(1, 3), tokens(1, 3), tokens(1, 4)), r"\(1, 4\).*\(1, 3\)"),
+    "transformer: decode another batch": (lambda: SEQ.decode(tokens(1, 3), torch.zeros(2, 3, 8)), r"2.*1"),
+    "transformer: decode mask": (lambda: SEQ.decode(tokens(1, 3), torch.zeros(1, 3, 8), tokens(1, 4)), r"\(1, 4\)"),
     "transformer: odd width": (lambda: sinusoidal_positions(4, 7), "7"),
     "config: negative size": (lambda: GPT2Config(n_layers=-1), r"n_layers.*-1"),
     "config: dropout of one": (lambda: GPT2Config(dropout=1.0), r"dropout.*1.0"),

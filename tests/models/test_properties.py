@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from modern_nets.attention import KVCache, MultiHeadAttention, attention, causal_mask, padding_mask
-from modern_nets.generate import generate, next_token_probabilities
-from modern_nets.gpt2 import GPT2, GPT2Config
+from modern_nets.generate import generate, next_token_probabilities, pick_token
+from modern_nets.gpt2 import GPT2, GPT2Block, GPT2Config
 from modern_nets.resnet import BasicBlock, Bottleneck, ResidualBlock
+from modern_nets.transformer import DecoderBlock, TransformerConfig
 
 settings.register_profile("models", max_examples=40, deadline=None, derandomize=True)
 settings.load_profile("models")
@@ -124,6 +125,13 @@ def test_the_future_changes_nothing_in_the_past(seed: int, n_tokens: int, data: 
     assert torch.equal(model(ids).logits[:, :first_changed], model(other).logits[:, :first_changed])
 
 
+def test_one_row_of_logits_needs_no_batch() -> None:
+    logits = torch.tensor([0.0, 3.0, 1.0, 2.0])
+    assert pick_token(logits).item() == 1
+    assert pick_token(logits, 1.0, top_k=1).item() == 1
+    assert (next_token_probabilities(logits, top_k=2, top_p=0.99) > 0).tolist() == [False, True, False, True]
+
+
 @given(seeds, st.floats(0.05, 5), st.integers(1, 12) | st.none(), st.floats(0.01, 1) | st.none())
 def test_probabilities_keep_the_likeliest(
     seed: int, temperature: float, top_k: int | None, top_p: float | None
@@ -167,3 +175,19 @@ def test_block_gives_the_promised_shape(
     out = block(in_dim, out_dim, stride).eval()(torch.randn(1, in_dim, height, width))
     assert out.shape == (1, out_dim, -(-height // stride), -(-width // stride))
     assert (out >= 0).all()
+
+
+@given(seeds, st.integers(2, 6), st.integers(2, 6))
+def test_a_padding_mask_never_opens_the_future(seed: int, n_tokens: int, n_real: int) -> None:
+    """Блоку дают только маску заполнителей, и будущее всё равно закрыто."""
+    torch.manual_seed(seed)
+    blocks = [
+        GPT2Block(GPT2Config(d_model=6, n_layers=1, n_heads=2)).eval(),
+        DecoderBlock(TransformerConfig(d_model=6, n_layers=1, n_heads=2)).eval(),
+    ]
+    x, context = torch.randn(1, n_tokens, 6), torch.randn(1, 3, 6)
+    mask = padding_mask((torch.arange(n_tokens) < n_real).long()[None])
+    other = torch.cat([x[:, :1], torch.randn(1, n_tokens - 1, 6)], dim=1)
+    for block in blocks:
+        inputs = (context,) if isinstance(block, DecoderBlock) else ()
+        assert torch.equal(block(x, *inputs, mask)[:, 0], block(other, *inputs, mask)[:, 0])

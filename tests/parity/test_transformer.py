@@ -69,7 +69,28 @@ def test_whole_model_and_its_gradients_equal_pytorch() -> None:
 
 def test_final_norms_are_not_silently_dropped() -> None:
     reference = nn.Transformer(20, 5, 3, 3, 22, batch_first=True)
-    with pytest.raises(ValueError, match=r"лишний тензор: encoder\.norm\.weight"):
+    with pytest.raises(ValueError, match=r"encoder\.norm = reference\.decoder\.norm = None"):
+        Transformer(CONFIG).load_torch_layers(reference)
+
+
+@pytest.mark.parametrize(
+    ("difference", "name"),
+    [
+        ({"nhead": 4}, "n_heads = 4"),
+        ({"norm_first": True}, "norm_first = True"),
+        ({"activation": "gelu"}, "activation = 'gelu'"),
+        ({"layer_norm_eps": 1e-6}, "layer_norm_eps = 1e-06"),
+        ({"dim_feedforward": 24}, "форма"),
+        ({"num_encoder_layers": 2}, "нет тензора"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_layers_of_another_kind_are_refused(difference: dict[str, object], name: str) -> None:
+    """Формы совпали бы, а выходы — нет."""
+    sizes = {"d_model": 20, "nhead": 5, "num_encoder_layers": 3, "num_decoder_layers": 3, "dim_feedforward": 22}
+    reference = nn.Transformer(**(sizes | difference), batch_first=True)
+    reference.encoder.norm = reference.decoder.norm = None
+    with pytest.raises(ValueError, match=name):
         Transformer(CONFIG).load_torch_layers(reference)
 
 
