@@ -147,7 +147,8 @@ class MultiHeadAttention(nn.Module):
         return self.output(heads.transpose(1, 2).flatten(-2))  # (B, H, T, K) → (B, T, D)
 
     def _split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, D) → (B, H, T, K)
+        n_batch, n_tokens, _ = x.shape
+        return x.view(n_batch, n_tokens, self.n_heads, -1).transpose(1, 2)  # (B, T, D) → (B, H, T, K)
 
 
 class KVCache:
@@ -203,10 +204,11 @@ class KVCache:
                 f"В кэше ключи формы {tuple(self._keys.shape)}, а пришли {tuple(keys.shape)}: "
                 "пакет, головы и ширина должны совпадать. Для нового пакета нужен новый кэш."
             )
-        self._keys[:, :, self.n_tokens : end] = keys
-        self._values[:, :, self.n_tokens : end] = values
+        # narrow — те же срезы по оси токенов, но без разбора индексов: на малой модели он заметен.
+        self._keys.narrow(2, self.n_tokens, n_new).copy_(keys)
+        self._values.narrow(2, self.n_tokens, n_new).copy_(values)
         self.n_tokens = end
-        return self._keys[:, :, :end], self._values[:, :, :end]
+        return self._keys.narrow(2, 0, end), self._values.narrow(2, 0, end)
 
 
 def causal_mask(n_tokens: int, *, n_past: int = 0, device: torch.device | str | None = None) -> Tensor:
