@@ -41,8 +41,10 @@ RESNET = Layout(
     prefix="resnet.",
     optional=("*.num_batches_tracked",),
 )
+"""ResNet у Hugging Face. Имена torchvision — те же, что в пакете, и таблицы им не нужно."""
 # У transformers начало сети одно; с чужим model_type она откажется, а не соберёт другую сеть.
 RESNET_SMALL_STEM = replace(RESNET, model_type="modern_nets_resnet")
+"""ResNet с началом для маленьких картинок: читает и пишет только пакет."""
 
 _BERT_BODY = {
     "embeddings.word_embeddings": "token_embedding",
@@ -87,6 +89,7 @@ BERT = Layout(
     prefix="bert.",
     ignored=("cls.*", "classifier.*", "qa_outputs.*", "embeddings.position_ids"),
 )
+"""Тело BERT без голов."""
 BERT_MASKED_LM = replace(
     BERT,
     names=_BERT_BODY_IN_MODEL
@@ -101,11 +104,13 @@ BERT_MASKED_LM = replace(
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
 )
+"""BERT, который угадывает закрытые токены."""
 BERT_CLASSIFIER = replace(
     BERT,
     names=_BERT_BODY_IN_MODEL | {"classifier": "classifier"},
     ignored=("cls.*", "embeddings.position_ids"),
 )
+"""BERT с классификатором текстов."""
 
 GPT2 = Layout(
     model_type="gpt2",
@@ -150,6 +155,7 @@ GPT2 = Layout(
     ignored=("h.*.attn.bias", "h.*.attn.masked_bias"),  # причинные маски, записанные как тензоры
     tied={"lm_head.weight": "wte.weight"},
 )
+"""GPT-2: запросы, ключи и значения склеены в одну матрицу c_attn, и матрицы повёрнуты."""
 
 VIT = Layout(
     model_type="vit",
@@ -187,6 +193,7 @@ VIT = Layout(
     prefix="vit.",
     ignored=("pooler.*",),
 )
+"""ViT у Hugging Face."""
 VIT_TORCHVISION = Layout(
     names={
         "class_token": "cls_token",
@@ -211,6 +218,7 @@ VIT_TORCHVISION = Layout(
         "heads.head": "head",
     },
 )
+"""ViT у torchvision: запросы, ключи и значения склеены в in_proj."""
 
 
 TRANSFORMER = Layout(
@@ -220,6 +228,7 @@ TRANSFORMER = Layout(
         for name in ("vocab_size", "d_model", "n_heads", "n_layers", "d_mlp", "activation", "dropout", "layer_norm_eps")
     },
 )
+"""Transformer 2017 года: имена свои, читает и пишет только пакет."""
 
 
 def _torch_transformer_names() -> dict[str, str | tuple[str, ...]]:
@@ -242,3 +251,4 @@ def _torch_transformer_names() -> dict[str, str | tuple[str, ...]]:
 
 
 TORCH_TRANSFORMER = Layout(names=_torch_transformer_names())
+"""Слои `nn.Transformer`."""
