@@ -382,6 +382,7 @@ class BertForSequenceClassification(Pretrained):
 
 
 PRESETS: dict[str, BertConfig] = {"bert-base-uncased": BertConfig()}
+"""Готовые настройки по именам Hugging Face."""
 Bert.PRESETS = BertForMaskedLM.PRESETS = BertForSequenceClassification.PRESETS = PRESETS
 
 

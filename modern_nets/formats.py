@@ -41,8 +41,10 @@ RESNET = Layout(
     prefix="resnet.",
     optional=("*.num_batches_tracked",),
 )
+"""ResNet у Hugging Face. Имена torchvision — те же, что в пакете, и таблицы им не нужно."""
 # У transformers начало сети одно; с чужим model_type она откажется, а не соберёт другую сеть.
 RESNET_SMALL_STEM = replace(RESNET, model_type="modern_nets_resnet")
+"""ResNet с началом для маленьких картинок: читает и пишет только пакет."""
 
 # Имена параметров у нас те же; счётчика пакетов в старых файлах torchvision нет.
 RESNET_TORCHVISION = Layout(optional=("*.num_batches_tracked",))
@@ -90,6 +92,7 @@ BERT = Layout(
     prefix="bert.",
     ignored=("cls.*", "classifier.*", "qa_outputs.*", "embeddings.position_ids"),
 )
+"""Тело BERT без голов."""
 BERT_MASKED_LM = replace(
     BERT,
     names=_BERT_BODY_IN_MODEL
@@ -104,11 +107,13 @@ BERT_MASKED_LM = replace(
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
 )
+"""BERT, который угадывает закрытые токены."""
 BERT_CLASSIFIER = replace(
     BERT,
     names=_BERT_BODY_IN_MODEL | {"classifier": "classifier"},
     ignored=("cls.*", "embeddings.position_ids"),
 )
+"""BERT с классификатором текстов."""
 
 GPT2 = Layout(
     model_type="gpt2",
@@ -153,6 +158,7 @@ GPT2 = Layout(
     ignored=("h.*.attn.bias", "h.*.attn.masked_bias"),  # причинные маски, записанные как тензоры
     tied={"lm_head.weight": "wte.weight"},
 )
+"""GPT-2: запросы, ключи и значения склеены в одну матрицу c_attn, и матрицы повёрнуты."""
 
 VIT = Layout(
     model_type="vit",
@@ -190,6 +196,7 @@ VIT = Layout(
     prefix="vit.",
     ignored=("pooler.*",),
 )
+"""ViT у Hugging Face."""
 VIT_TORCHVISION = Layout(
     names={
         "class_token": "cls_token",
@@ -214,6 +221,7 @@ VIT_TORCHVISION = Layout(
         "heads.head": "head",
     },
 )
+"""ViT у torchvision: запросы, ключи и значения склеены в in_proj."""
 
 
 def _marian_names() -> dict[str, str]:
@@ -280,6 +288,7 @@ TRANSFORMER = Layout(
         "layer_norm_eps": "layer_norm_eps",
     },
 )
+"""Transformer 2017 года: имена свои, читает и пишет только пакет."""
 
 
 def _torch_transformer_names() -> dict[str, str | tuple[str, ...]]:
@@ -298,3 +307,4 @@ def _torch_transformer_names() -> dict[str, str | tuple[str, ...]]:
 
 
 TORCH_TRANSFORMER = Layout(names=_torch_transformer_names())
+"""Слои `nn.Transformer`."""

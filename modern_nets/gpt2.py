@@ -228,6 +228,7 @@ PRESETS: dict[str, GPT2Config] = {
     "gpt2-large": GPT2Config(d_model=1280, n_layers=36, n_heads=20),
     "gpt2-xl": GPT2Config(d_model=1600, n_layers=48, n_heads=25),
 }
+"""Готовые настройки по именам Hugging Face."""
 GPT2.PRESETS = PRESETS
 
 

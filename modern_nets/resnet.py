@@ -365,6 +365,7 @@ PRESETS: dict[str, ResNetConfig] = {
     "resnet101": ResNetConfig(block="bottleneck", depths=(3, 4, 23, 3), widths=(256, 512, 1024, 2048)),
     "resnet152": ResNetConfig(block="bottleneck", depths=(3, 8, 36, 3), widths=(256, 512, 1024, 2048)),
 }
+"""Готовые настройки по именам torchvision."""
 ResNet.PRESETS = PRESETS
 
 

@@ -431,6 +431,7 @@ PRESETS: dict[str, TransformerConfig] = {
     "transformer-base": TransformerConfig(),
     "transformer-big": TransformerConfig(d_model=1024, n_heads=16, d_mlp=4096, dropout=0.3),
 }
+"""Готовые настройки: base и big из таблицы 3 статьи."""
 Transformer.PRESETS = PRESETS
 
 

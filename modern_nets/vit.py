@@ -261,6 +261,7 @@ PRESETS: dict[str, ViTConfig] = {
     "vit_b_16": ViTConfig(),
     "vit_l_16": ViTConfig(d_model=1024, n_layers=24, n_heads=16, d_mlp=4096),
 }
+"""Готовые настройки по именам torchvision."""
 ViT.PRESETS = PRESETS
 
 

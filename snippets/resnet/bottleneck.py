@@ -36,3 +36,21 @@ def seen(kernel):
 print(f"шаг 2 у свёртки 1 × 1 (v1):   видно {seen(1):.0%} точек")
 print(f"шаг 2 у свёртки 3 × 3 (v1.5): видно {seen(3):.0%} точек")
 # --8<-- [end:stride]
+
+# --8<-- [start:agree]
+import torch.nn.functional as F
+
+from modern_nets.resnet import Bottleneck
+
+block = Bottleneck(256, 512, stride=2).eval()
+x = torch.randn(2, 256, 56, 56)  # (B, C, H, W)
+with torch.no_grad():
+    narrow = F.relu(block.bn1(block.conv1(x)))  # 1 × 1: сжать
+    small = F.relu(block.bn2(block.conv2(narrow)))  # 3 × 3, шаг 2
+    wide = block.bn3(block.conv3(small))  # 1 × 1: расширить
+    out = F.relu(wide + block.downsample(x))
+
+    for h in (narrow, small, wide, out):
+        print(tuple(h.shape))
+    print("шаги и блок совпали:", torch.allclose(out, block(x), atol=1e-6))
+# --8<-- [end:agree]

@@ -1,23 +1,20 @@
 # --8<-- [start:block]
-import torch
 from torch import nn
 
 from modern_nets.attention import MultiHeadAttention
+from modern_nets.layers import MLP
 
 
 class EncoderBlock(nn.Module):
     """Блок энкодера: нормализация стоит перед слоем (pre-norm)."""
 
-    def __init__(self, d_model, n_heads):
+    def __init__(self, config):
         super().__init__()
-        self.norm_1 = nn.LayerNorm(d_model)
-        self.attention = MultiHeadAttention(d_model, n_heads)
-        self.norm_2 = nn.LayerNorm(d_model)
-        self.mlp = nn.Sequential(
-            nn.Linear(d_model, 4 * d_model),
-            nn.GELU(),
-            nn.Linear(4 * d_model, d_model),
-        )
+        D, eps = config.d_model, config.layer_norm_eps
+        self.norm_1 = nn.LayerNorm(D, eps)
+        self.attention = MultiHeadAttention(D, config.n_heads)
+        self.norm_2 = nn.LayerNorm(D, eps)
+        self.mlp = MLP(D, config.d_mlp)  # D → 4D → D
 
     def forward(self, x):  # (B, T, D) → (B, T, D)
         x = x + self.attention(self.norm_1(x))
@@ -28,41 +25,29 @@ class EncoderBlock(nn.Module):
 
 
 # --8<-- [start:vit]
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """По умолчанию — ViT-B/16."""
-
-    image_size: int = 224
-    patch_size: int = 16
-    n_channels: int = 3
-    n_classes: int = 1000
-    d_model: int = 768
-    n_heads: int = 12
-    n_layers: int = 12
+import torch
 
 
 class VisionTransformer(nn.Module):
     def __init__(self, config):
         super().__init__()
-        self.config = config
         D, P = config.d_model, config.patch_size
         n_patches = (config.image_size // P) ** 2
         self.patch_embedding = nn.Conv2d(config.n_channels, D, P, stride=P)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, D))
-        self.position = nn.Parameter(torch.randn(1, n_patches + 1, D) / 50)
+        positions = torch.randn(1, n_patches + 1, D) / 50
+        self.position_embedding = nn.Parameter(positions)
         self.blocks = nn.ModuleList(
-            EncoderBlock(D, config.n_heads) for _ in range(config.n_layers)
+            EncoderBlock(config) for _ in range(config.n_layers)
         )
-        self.norm = nn.LayerNorm(D)
+        self.norm = nn.LayerNorm(D, config.layer_norm_eps)
         self.head = nn.Linear(D, config.n_classes)
 
     def embed(self, images):  # (B, C, H, W) → (B, N + 1, D)
         patches = self.patch_embedding(images).flatten(2).mT  # (B, N, D)
         cls = self.cls_token.expand(len(images), -1, -1)
-        return torch.cat([cls, patches], dim=1) + self.position
+        tokens = torch.cat([cls, patches], dim=1)
+        return tokens + self.position_embedding
 
     def forward(self, images):
         x = self.embed(images)
@@ -75,16 +60,19 @@ class VisionTransformer(nn.Module):
 
 
 # --8<-- [start:count]
+from modern_nets.vit import ViTConfig
+
+
 def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
 with torch.device("meta"):  # формы есть, памяти под числа нет
-    vit_b16 = VisionTransformer(Config())
+    vit_b16 = VisionTransformer(ViTConfig())
     logits = vit_b16(torch.empty(1, 3, 224, 224))
 
 parts = {name: count(part) for name, part in vit_b16.named_children()}
-own = vit_b16.cls_token.numel() + vit_b16.position.numel()
+own = vit_b16.cls_token.numel() + vit_b16.position_embedding.numel()
 parts |= {"[CLS], позиции": own, "всего": count(vit_b16)}
 for name, number in parts.items():
     print(f"{name:15}", f"{number:11,}".replace(",", " "))
@@ -92,45 +80,39 @@ print("логиты:", tuple(logits.shape))
 # --8<-- [end:count]
 
 # --8<-- [start:parity]
-from transformers import ViTConfig, ViTForImageClassification
+from tempfile import TemporaryDirectory
 
-torch.manual_seed(0)
-sizes = {"image_size": 32, "patch_size": 8}
-config = ViTConfig(
+import transformers
+
+from modern_nets.vit import ViT
+
+config = transformers.ViTConfig(
+    image_size=32,
+    patch_size=8,
     hidden_size=64,
     num_hidden_layers=3,
     num_attention_heads=4,
     intermediate_size=256,
     num_labels=10,
-    **sizes,
 )
-theirs = ViTForImageClassification(config).eval().double()
-ours = VisionTransformer(
-    Config(d_model=64, n_layers=3, n_heads=4, n_classes=10, **sizes)
-).double()
-for module in ours.modules():
-    if isinstance(module, nn.LayerNorm):
-        module.eps = config.layer_norm_eps  # 1e-12; в статье и timm — 1e-6
+theirs = transformers.ViTForImageClassification(config).eval().double()
+torch.manual_seed(0)
+for weight in theirs.parameters():
+    nn.init.normal_(weight, std=0.25)  # у каждого веса — своё число
 
-names = """
-vit.embeddings.patch_embeddings.projection=patch_embedding
-vit.embeddings.cls_token=cls_token vit.layernorm=norm
-vit.embeddings.position_embeddings=position vit.layers=blocks
-q_proj=query k_proj=key v_proj=value o_proj=output fc1=0 fc2=2
-layernorm_before=norm_1 layernorm_after=norm_2 classifier=head
-"""
-state = {}
-for key, value in theirs.state_dict().items():
-    for pair in names.split():
-        key = key.replace(*pair.split("="))
-    state[key] = torch.randn_like(value) / 4  # у каждого веса — своё число
-ours.load_state_dict(state)
-theirs.load_state_dict(dict(zip(theirs.state_dict(), state.values())))
+with TemporaryDirectory() as folder:
+    theirs.save_pretrained(folder)
+    ours = ViT.from_pretrained(folder)
+by_hand = VisionTransformer(ours.config).double()
+by_hand.load_state_dict(ours.state_dict())  # имена как в пакете
 
 images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
 with torch.no_grad():
-    difference = (ours(images) - theirs(images).logits).abs().max().item()
-print("расхождение логитов меньше 1e-9:", difference < 1e-9)
+    expected = theirs(images).logits
+    answers = {"пакет": ours(images).logits, "страница": by_hand(images)}
+for name, logits in answers.items():
+    same = (logits - expected).abs().max().item() < 1e-9
+    print(f"{name:8} и transformers, расхождение меньше 1e-9:", same)
 # --8<-- [end:parity]
 
 # --8<-- [start:data]
@@ -150,7 +132,7 @@ print("проверка:", tuple(x_test.shape))
 
 # --8<-- [start:nets]
 # docs: quote n_vit n_cnn
-small = Config(
+small = ViTConfig(
     image_size=8,
     patch_size=2,
     n_channels=1,
@@ -158,13 +140,14 @@ small = Config(
     d_model=32,
     n_heads=4,
     n_layers=2,
+    d_mlp=128,
 )
 
 
 def small_vit():
     vit = VisionTransformer(small)
     # Обычное начало, 0,02, за полторы сотни шагов не разошлось бы.
-    nn.init.normal_(vit.position, std=0.5)
+    nn.init.normal_(vit.position_embedding, std=0.5)
     return vit
 
 
@@ -330,8 +313,8 @@ print(f"CNN {cnn_50:14.0f} % {cnn_after:11.0f} %")
 # docs: quote with_positions swapped no_positions
 def blind_vit():
     vit = small_vit()
-    nn.init.zeros_(vit.position)
-    vit.position.requires_grad_(False)  # позиций нет и не появится
+    nn.init.zeros_(vit.position_embedding)
+    vit.position_embedding.requires_grad_(False)  # и не появятся
     return vit
 
 
@@ -404,9 +387,9 @@ def learn_positions(augment):
     torch.manual_seed(0)
     vit = small_vit()
     # Почти нули: всё, что вырастет, выучено.
-    nn.init.normal_(vit.position, std=0.02)
+    nn.init.normal_(vit.position_embedding, std=0.02)
     train(vit, x_train, y_train, steps=250, augment=augment)
-    table = vit.position.detach()[0, 1:]  # без [CLS]: (16, D)
+    table = vit.position_embedding.detach()[0, 1:]  # без [CLS]
     table = F.normalize(table - table.mean(0), dim=1)
     return table @ table.T  # косинусы, (16, 16)
 
@@ -461,17 +444,15 @@ plt.show()
 # --8<-- [start:look]
 # docs: near 0.5
 # docs: alt Шесть цифр. Сверху сами цифры, под ними карта внимания токена [CLS] последнего блока, под ней карта того, насколько падает логит верного ответа, если закрасить патч. Карты внимания и карты влияния похожи лишь местами.
+open_vit = ViT(small).eval()  # та же сеть, но показывает веса внимания
+open_vit.load_state_dict(vit.state_dict())
+
+
 @torch.no_grad()
-def cls_attention(model, images):
+def cls_attention(images):
     """Внимание [CLS] к патчам в последнем блоке, среднее по головам."""
-    x = model.embed(images)
-    for block in model.blocks[:-1]:
-        x = block(x)
-    last = model.blocks[-1]
-    x = last.norm_1(x)
-    weights = []
-    last.attention(x, attentions=weights)  # (B, H, 17, 17)
-    return weights[0][:, :, 0, 1:].mean(1)  # (B, 16)
+    attentions = open_vit(images, return_attention=True).attentions
+    return attentions[-1][:, :, 0, 1:].mean(1)  # (B, H, 17, 17) → (B, 16)
 
 
 @torch.no_grad()
@@ -488,7 +469,7 @@ def influence(model, images, labels):
     return torch.stack(drops, dim=1)  # (B, 16)
 
 
-looks = cls_attention(vit, x_test)
+looks = cls_attention(x_test)
 matters = influence(vit, x_test, y_test)
 rows = {
     "цифра": x_test[:6, 0],
@@ -531,21 +512,11 @@ print("4 × 16:  логиты", tuple(vit(strip).shape), "— ошибки не�
 
 
 # --8<-- [start:check_size]
-class CheckedViT(VisionTransformer):
-    def embed(self, images):
-        size, (h, w) = self.config.image_size, images.shape[-2:]
-        if (h, w) != (size, size):
-            raise ValueError(
-                f"позиции выучены для {size} × {size}, а картинка {h} × {w}"
-            )
-        return super().embed(images)
-
-
 for images in (square, strip):
     try:
-        CheckedViT(small)(images)
+        open_vit(images)
     except ValueError as error:
-        print(error)
+        print(str(error).split(":")[0])
 # --8<-- [end:check_size]
 
 
@@ -569,9 +540,10 @@ def enlarge(images):
 
 big = VisionTransformer(replace(small, image_size=16)).eval()
 state = vit.state_dict()
-state["position"] = resize_positions(vit.position.detach(), old=4, new=8)
+table = state["position_embedding"]
+state["position_embedding"] = resize_positions(table, old=4, new=8)
 big.load_state_dict(state)
-print(tuple(vit.position.shape), "→", tuple(big.position.shape))
+print(tuple(table.shape), "→", tuple(big.position_embedding.shape))
 
 big_before = accuracy(big, enlarge(x_test), y_test)
 train(big, enlarge(x_train), y_train, steps=50, lr=0.003)

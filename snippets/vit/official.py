@@ -1,3 +1,4 @@
+# --8<-- [start:transformers]
 # docs: official google/vit-base-patch16-224
 import torch
 from PIL import Image
@@ -16,3 +17,18 @@ with torch.no_grad():
 print("картинка:", tuple(inputs["pixel_values"].shape))
 print("токены:  ", tuple(outputs.last_hidden_state.shape))
 print("[CLS]:   ", tuple(outputs.last_hidden_state[:, 0].shape))
+# --8<-- [end:transformers]
+
+# --8<-- [start:package]
+# docs: official google/vit-base-patch16-224
+from modern_nets.vit import ViT
+
+net = ViT.from_pretrained(name)
+with torch.no_grad():
+    output = net(inputs["pixel_values"], return_attention=True)
+
+print("логиты:  ", tuple(output.logits.shape))
+print("токены:  ", tuple(output.last_hidden_state.shape))
+print("внимание:", tuple(output.attentions[-1].shape))
+print("слоёв:   ", len(output.attentions))
+# --8<-- [end:package]
