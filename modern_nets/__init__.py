@@ -2,6 +2,9 @@
 
 Каждый модуль — один файл, который прочитывается за один присест. Имена берутся прямо из модулей:
 
-    from modern_nets.attention import attention, causal_mask
-    from modern_nets.resnet import ResidualBlock
+    from modern_nets.bert import Bert
+    from modern_nets.generate import generate
+    from modern_nets.gpt2 import GPT2
+    from modern_nets.resnet import ResNet, resnet18
+    from modern_nets.vit import ViT
 """

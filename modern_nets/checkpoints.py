@@ -100,7 +100,8 @@ class Pretrained(nn.Module):
 
     def forget_labels(self) -> None:
         """Забывает подписи классов из config.json: новой голове они не подходят."""
-        self.hf_extra = {name: value for name, value in self.hf_extra.items() if name not in ("id2label", "label2id")}
+        stale = ("id2label", "label2id", "num_labels")
+        self.hf_extra = {name: value for name, value in self.hf_extra.items() if name not in stale}
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Записывает config.json и model.safetensors; transformers прочитает их своим `from_pretrained`.

@@ -10,7 +10,7 @@ from modern_nets.layout import Layout
 
 
 def _resnet_names() -> dict[str, str]:
-    """Ступени у Hugging Face считаются с нуля, у torchvision и у нас — с единицы."""
+    """Стадии у Hugging Face считаются с нуля, у torchvision и у нас — с единицы."""
     names = {
         "resnet.embedder.embedder.convolution": "conv1",
         "resnet.embedder.embedder.normalization": "bn1",

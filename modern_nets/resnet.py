@@ -27,8 +27,8 @@ class ResNetConfig(Config):
 
     Attributes:
         block: «basic» — две свёртки 3 × 3; «bottleneck» — 1 × 1, 3 × 3, 1 × 1.
-        depths: Сколько блоков на каждой ступени.
-        widths: Сколько каналов выходит из каждой ступени.
+        depths: Сколько блоков на каждой стадии.
+        widths: Сколько каналов выходит из каждой стадии.
         stem_width: Каналов после первой свёртки.
         stem: «imagenet» — свёртка 7 × 7 с шагом 2 и max-pooling, картинка уменьшается вчетверо;
             «small» — одна свёртка 3 × 3 для картинок 32 × 32 и меньше.
@@ -51,14 +51,14 @@ class ResNetConfig(Config):
         if self.stem not in ("imagenet", "small"):
             raise ValueError(unknown_name("Начала сети", self.stem, ("imagenet", "small")))
         if len(self.depths) != len(self.widths) or not self.depths:
-            raise ValueError(f"Ступеней в depths — {len(self.depths)}, в widths — {len(self.widths)}: нужно поровну.")
+            raise ValueError(f"Стадий в depths — {len(self.depths)}, в widths — {len(self.widths)}: нужно поровну.")
 
 
 class ResNetOutput(NamedTuple):
     """Что возвращает ResNet.
 
     Attributes:
-        last_hidden_state: Карты признаков последней ступени, форма (B, C, H', W').
+        last_hidden_state: Карты признаков последней стадии, форма (B, C, H', W').
         pooler_output: Их среднее по картинке, форма (B, C).
         logits: Оценки классов, форма (B, n_classes); None у сети без головы.
         loss: Перекрёстная энтропия в натах, если даны ответы.
@@ -234,7 +234,7 @@ def projection(in_dim: int, out_dim: int, stride: int) -> nn.Sequential | None:
 
 
 class ResNet(Pretrained):
-    """Свёрточная сеть с остаточными связями: начало, ступени из блоков, среднее, линейная голова.
+    """Свёрточная сеть с остаточными связями: начало, стадии из блоков, среднее, линейная голова.
 
     Имена параметров — как в torchvision: `load_state_dict` её моделей подходит без перевода.
 
@@ -256,12 +256,11 @@ class ResNet(Pretrained):
         width = config.stem_width
         if config.stem == "imagenet":
             self.conv1 = nn.Conv2d(config.n_channels, width, 7, stride=2, padding=3, bias=False)
-            self.maxpool: nn.Module = nn.MaxPool2d(3, stride=2, padding=1)
         else:
             self.conv1 = nn.Conv2d(config.n_channels, width, 3, padding=1, bias=False)
-            self.maxpool = nn.Identity()
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if config.stem == "imagenet" else nn.Identity()
         block = BLOCKS[config.block]
         self.stages = [f"layer{i + 1}" for i in range(len(config.depths))]
         for name, depth, out_dim in zip(self.stages, config.depths, config.widths, strict=True):
