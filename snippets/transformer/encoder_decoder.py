@@ -103,3 +103,59 @@ n_base, base_vocab = size(transformer_base, 65e6, 512)
 n_big, big_vocab = size(transformer_big, 213e6, 1024)
 print(f"словарь под число статьи: {base_vocab:.1f} и {big_vocab:.1f} тыс.")
 # --8<-- [end:sizes]
+
+
+# --8<-- [start:marian]
+from tempfile import TemporaryDirectory
+
+import transformers
+
+config = transformers.MarianConfig(
+    vocab_size=1000,
+    d_model=64,
+    encoder_layers=2,
+    decoder_layers=2,
+    encoder_attention_heads=4,
+    decoder_attention_heads=4,
+    encoder_ffn_dim=256,
+    decoder_ffn_dim=256,
+    activation_function="swish",
+    scale_embedding=True,
+    pad_token_id=999,
+    decoder_start_token_id=999,
+    eos_token_id=0,
+)
+torch.manual_seed(0)
+marian = transformers.MarianMTModel(config).eval()
+with TemporaryDirectory() as folder:
+    marian.save_pretrained(folder)
+    translator = Transformer.from_pretrained(folder)
+
+source, target = (
+    torch.randint(1, 999, (3, 7)),
+    torch.randint(1, 999, (3, 5)),
+)
+with torch.no_grad():
+    ours = translator(source, target).logits
+    expected = marian(input_ids=source, decoder_input_ids=target).logits
+print("логиты:", tuple(ours.shape))
+print("различие меньше 1e-5:", (ours - expected).abs().max().item() < 1e-5)
+
+written = translator.translate(
+    source,
+    start_token=999,
+    stop_token=0,
+    max_new_tokens=6,
+    forbidden_tokens=[999],
+)
+theirs = marian.generate(
+    source,
+    max_new_tokens=6,
+    num_beams=1,
+    do_sample=False,
+    bad_words_ids=[[999]],
+)
+print(
+    "первые пять токенов те же:", torch.equal(written[:, :6], theirs[:, :6])
+)
+# --8<-- [end:marian]
