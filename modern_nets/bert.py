@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from modern_nets import formats
 from modern_nets.attention import MultiHeadAttention, padding_mask
 from modern_nets.checkpoints import Pretrained
-from modern_nets.checks import check_attention_mask, check_range, check_token_ids
+from modern_nets.checks import check_attention_mask, check_integers, check_range, check_token_ids
 from modern_nets.config import Config
 from modern_nets.files import Checkpoint
 from modern_nets.layers import ACTIVATIONS, MLP, cross_entropy, init_weights
@@ -41,7 +41,7 @@ class BertConfig(Config):
         dropout: Доля обнуляемых чисел после эмбеддингов и слоёв.
         attention_dropout: Доля обнуляемых весов внимания.
         layer_norm_eps: Слагаемое под корнем в LayerNorm.
-        pad_token_id: Номер заполнителя: его строка в таблице эмбеддингов не учится.
+        pad_token_id: Номер заполнителя: его строка в таблице эмбеддингов не учится; None — учатся все.
         pooler: Есть ли слой над [CLS], обученный на предсказании следующего предложения.
         n_classes: Классов у классификатора; 0 — без него.
     """
@@ -57,9 +57,14 @@ class BertConfig(Config):
     dropout: float = 0.1
     attention_dropout: float = 0.1
     layer_norm_eps: float = 1e-12
-    pad_token_id: int = 0
+    pad_token_id: int | None = 0
     pooler: bool = True
     n_classes: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pad_token_id is not None and self.pad_token_id >= self.vocab_size:
+            raise ValueError(f"Номер заполнителя {self.pad_token_id} вне словаря из {self.vocab_size} токенов.")
 
 
 class BertOutput(NamedTuple):
@@ -202,6 +207,7 @@ class Bert(Pretrained):
                 raise ValueError(
                     f"Номера отрезков формы {tuple(token_type_ids.shape)}, а токенов — {tuple(input_ids.shape)}."
                 )
+            check_integers("Номера отрезков", token_type_ids)
             check_range("Номер отрезка", token_type_ids, config.n_segments, "таблицы")
             segments = self.segment_embedding(token_type_ids)  # (B, T, D)
         return self.dropout(self.embedding_norm(self.token_embedding(input_ids) + segments + positions))

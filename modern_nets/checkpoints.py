@@ -85,6 +85,9 @@ class Pretrained(nn.Module):
             if not isinstance(dtype, torch.dtype):
                 raise ValueError(f"В config.json dtype = {dtype_name!r}: такого типа чисел в PyTorch нет.")
         state = match_tensors(model, checkpoint, layout)
+        n_labels, n_classes = len(checkpoint.config.get("id2label") or ()), getattr(config, "n_classes", 0)
+        if n_labels and n_classes and n_labels != n_classes:
+            raise ValueError(f"В config.json подписей id2label {n_labels}, а классов у головы в файле {n_classes}.")
         model.load_state_dict({n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}, assign=True)
         inert = INERT_FIELDS | layout.inert
         model.hf_extra = {name: value for name, value in checkpoint.config.items() if name in inert}

@@ -23,8 +23,7 @@ def check_token_ids(input_ids: Tensor, *, vocab_size: int, max_tokens: int | Non
         )
     if input_ids.numel() == 0:
         raise ValueError(f"Пустой вход формы {tuple(input_ids.shape)}: нужен хотя бы один пример и один токен.")
-    if input_ids.dtype not in (torch.int64, torch.int32):
-        raise ValueError(f"Номера токенов должны быть целыми (torch.int64), а пришли {input_ids.dtype}.")
+    check_integers("Номера токенов", input_ids)
     n_tokens = n_past + input_ids.shape[1]
     if max_tokens is not None and n_tokens > max_tokens:
         past = f" ({n_past} из них — в кэше)" if n_past else ""
@@ -32,8 +31,21 @@ def check_token_ids(input_ids: Tensor, *, vocab_size: int, max_tokens: int | Non
             f"В последовательности {n_tokens} токенов{past}, а таблица позиций рассчитана на {max_tokens}. "
             "Обрежьте вход (у токенизатора: truncation=True, max_length=…) или разбейте его на части."
         )
-    if not input_ids.is_meta:
-        check_range("Номер токена", input_ids, vocab_size, "словаря")
+    check_range("Номер токена", input_ids, vocab_size, "словаря")
+
+
+def check_integers(what: str, numbers: Tensor) -> None:
+    """Проверяет, что номера — целые числа: по дробным и по булевым строку таблицы не выбрать.
+
+    Args:
+        what: Чьи номера, с большой буквы: «Номера токенов».
+        numbers: Тензор любой формы.
+
+    Raises:
+        ValueError: числа не torch.int64 и не torch.int32.
+    """
+    if numbers.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"{what} должны быть целыми (torch.int64), а пришли {numbers.dtype}.")
 
 
 def check_range(what: str, numbers: Tensor, size: int, whose: str) -> None:
@@ -48,6 +60,8 @@ def check_range(what: str, numbers: Tensor, size: int, whose: str) -> None:
     Raises:
         ValueError: есть номер меньше нуля или не меньше `size`.
     """
+    if numbers.is_meta:
+        return
     low, high = (int(bound) for bound in torch.aminmax(numbers))
     if low < 0 or high >= size:
         wrong = low if low < 0 else high
@@ -93,7 +107,7 @@ def check_images(pixel_values: Tensor, *, n_channels: int) -> None:
     if shape[1] != n_channels:
         raise ValueError(
             f"Модель ждёт картинки с {n_channels} каналами, а пришла форма {shape}: каналов {shape[1]}. "
-            "Для картинки из файла поможет image.convert(«RGB»), для порядка (B, H, W, C) — permute(0, 3, 1, 2)."
+            'Для картинки из файла поможет image.convert("RGB"), для порядка (B, H, W, C) — permute(0, 3, 1, 2).'
         )
     if not pixel_values.is_floating_point():
         raise ValueError(
@@ -111,8 +125,10 @@ def check_labels(labels: Tensor, expected_shape: torch.Size, n_classes: int) -> 
         n_classes: Сколько классов (или слов в словаре).
 
     Raises:
-        ValueError: не та форма, не целые числа или номер вне классов.
+        ValueError: класс один, не та форма, не целые числа, номер вне классов или учитывать нечего.
     """
+    if n_classes < 2:
+        raise ValueError("Класс всего один: перекрёстная энтропия всегда 0, и учиться нечему.")
     if labels.shape != expected_shape:
         raise ValueError(f"Ответы labels формы {tuple(labels.shape)}, а ожидались формы {tuple(expected_shape)}.")
     if labels.dtype != torch.int64:

@@ -45,7 +45,7 @@ def read_checkpoint(name_or_folder: str | Path, *, presets: Collection[str] = ()
         FileNotFoundError: нет папки, имени или файла в них.
         ValueError: config.json или файл весов не читаются, либо веса лежат только в pickle.
     """
-    folder = Path(name_or_folder)
+    folder = Path(name_or_folder).expanduser()
     if folder.is_file():
         raise ValueError(f"{folder} — файл, а нужна папка, в которой лежат config.json и {WEIGHTS}.")
     if folder.is_dir():

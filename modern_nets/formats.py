@@ -41,13 +41,13 @@ RESNET = Layout(
     prefix="resnet.",
     optional=("*.num_batches_tracked",),
 )
-"""ResNet у Hugging Face. Имена torchvision — те же, что в пакете, и таблицы им не нужно."""
+"""ResNet у Hugging Face."""
 # У transformers начало сети одно; с чужим model_type она откажется, а не соберёт другую сеть.
 RESNET_SMALL_STEM = replace(RESNET, model_type="modern_nets_resnet")
 """ResNet с началом для маленьких картинок: читает и пишет только пакет."""
 
-# Имена параметров у нас те же; счётчика пакетов в старых файлах torchvision нет.
 RESNET_TORCHVISION = Layout(optional=("*.num_batches_tracked",))
+"""ResNet у torchvision: имена те же; счётчика пакетов в её старых файлах нет."""
 
 _BERT_BODY = {
     "embeddings.word_embeddings": "token_embedding",
@@ -81,13 +81,20 @@ BERT = Layout(
         "attention_probs_dropout_prob": "attention_dropout",
         "layer_norm_eps": "layer_norm_eps",
     },
+    defaults={"layer_norm_eps": 1e-12, "pad_token_id": 0},
     required={
         "is_decoder": False,
         "add_cross_attention": False,
         "tie_word_embeddings": True,
         "classifier_dropout": None,
-    }
-    | {"position_embedding_type": "absolute", "problem_type": "single_label_classification"},
+        "position_embedding_type": "absolute",
+        "problem_type": "single_label_classification",
+    },
+    # Первые поля — от исходного кода Google, emb_size — от rubert-tiny; transformers их тоже не читает.
+    inert=frozenset(
+        {"directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "output_past"}
+        | {"pooler_size_per_head", "pooler_type", "emb_size"}
+    ),
     names=_BERT_BODY,
     prefix="bert.",
     ignored=("cls.*", "classifier.*", "qa_outputs.*", "embeddings.position_ids"),
@@ -274,7 +281,8 @@ MARIAN = Layout(
         "decoder.embed_tokens.weight": "shared.weight",
     },
 )
-# Статья своих весов в этих форматах не оставила: у остальных Transformer имена в файле наши.
+"""Marian — переводчики opus-mt: Transformer 2017 года с SiLU и своим порядком синусов."""
+
 TRANSFORMER = Layout(
     model_type="modern_nets_transformer",
     fields={

@@ -108,7 +108,7 @@ def stream(
     if attention_mask is not None and not attention_mask[:, -1].all():
         raise ValueError(
             "Последний столбец attention_mask содержит нули: тексты дополнены справа, и продолжались бы заполнители. "
-            "Дополняйте слева (у токенизатора: padding_side=«left»)."
+            'Дополняйте слева (у токенизатора: padding_side="left").'
         )
 
     def tokens() -> Iterator[Tensor]:

@@ -77,8 +77,9 @@ class Layout:
         Raises:
             ValueError: чужой model_type, нет нужного поля, поле неизвестно или его значение не реализовано.
         """
-        if data.get("model_type") != self.model_type:
-            raise ValueError(f"В config.json model_type = {data.get('model_type')!r}, а нужен {self.model_type!r}.")
+        model_type = data.get("model_type", self.model_type)  # в старых файлах его нет
+        if model_type != self.model_type:
+            raise ValueError(f"В config.json model_type = {model_type!r}, а нужен {self.model_type!r}.")
         known = self.fields.keys() | self.required.keys() | self.inert | INERT_FIELDS
         for name, value in data.items():
             if name in self.required and value != self.required[name]:

@@ -288,7 +288,7 @@ class ResNet(Pretrained):
             ValueError: не та форма картинок или ответов, ответы даны сети без головы.
         """
         check_images(pixel_values, n_channels=self.config.n_channels)
-        x = self.maxpool(self.relu(self.bn1(self.conv1(pixel_values))))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(pixel_values.to(self.conv1.weight.dtype)))))
         for name in self.stages:
             x = self.get_submodule(name)(x)
         pooled = self.avgpool(x).flatten(1)  # (B, C, H', W') → (B, C)

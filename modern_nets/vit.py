@@ -192,7 +192,7 @@ class ViT(Pretrained):
                 f"Картинка {height} × {width}, а таблица позиций рассчитана на {size} × {size}: "
                 "измените размер картинки."
             )
-        patches = self.patch_embedding(pixel_values).flatten(2).mT  # (B, C, H, W) → (B, N, D)
+        patches = self.patch_embedding(pixel_values.to(self.cls_token.dtype)).flatten(2).mT  # (B, C, H, W) → (B, N, D)
         cls_token = self.cls_token.expand(len(patches), -1, -1)  # (B, 1, D)
         return self.dropout(torch.cat([cls_token, patches], dim=1) + self.position_embedding)
 

@@ -67,6 +67,14 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         r"3 вне классов.*2",
     ),
     "classifier: labels are floats": (lambda: CLASSIFIER(tokens(2, 3), labels=torch.zeros(2)), r"int64.*float32"),
+    "classifier: one class": (
+        lambda: BertForSequenceClassification(BertConfig(vocab_size=20, n_classes=1, **SMALL))(
+            tokens(2, 3), labels=tokens(2)
+        ),
+        "один",
+    ),
+    "bert: segments are floats": (lambda: BERT(tokens(1, 3), None, torch.zeros(1, 3)), "отрезков.*float32"),
+    "bert: padding id outside": (lambda: BertConfig(vocab_size=20, pad_token_id=20, **SMALL), r"20.*20"),
     "gpt2: longer than the table": (lambda: GPT(tokens(1, 13)), r"13.*12"),
     "gpt2: one token and labels": (lambda: GPT(tokens(1, 1), labels=tokens(1, 1)), "один токен"),
     "gpt2: labels of another shape": (lambda: GPT(tokens(2, 3), labels=tokens(2, 2)), r"\(2, 2\).*\(2, 3\)"),
@@ -106,6 +114,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "config: dropout of one": (lambda: GPT2Config(dropout=1.0), r"dropout.*1.0"),
     "preset: unknown": (lambda: ResNet.from_pretrained("resnet19"), r"resnet19.*resnet1[0-9]"),
     "preset: typo in a hub name": (lambda: GPT2.from_pretrained("gpt2-larg"), r"gpt2-larg.*gpt2-large"),
+    "folder: missing in home": (lambda: Bert.from_pretrained("~/no-such-folder"), "no-such-folder"),
     "folder: missing": (lambda: Bert.from_pretrained("./no-such-folder"), "no-such-folder"),
 }
 
@@ -236,6 +245,13 @@ def test_broken_json_is_refused(folder: Path) -> None:
     (folder / "config.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"нет config\.json"):
         GPT2.from_pretrained(folder)
+
+
+def test_labels_that_do_not_fit_the_head_are_refused(tmp_path: Path) -> None:
+    VIT.save_pretrained(tmp_path)
+    change_config(tmp_path, id2label={"0": "кот", "1": "пёс"})
+    with pytest.raises(ValueError, match=r"id2label 2.*3"):
+        ViT.from_pretrained(tmp_path)
 
 
 def test_a_file_in_place_of_a_folder_is_refused(folder: Path) -> None:

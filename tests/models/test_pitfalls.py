@@ -55,6 +55,24 @@ def test_each_row_of_a_batch_has_its_own_mask() -> None:
     assert torch.allclose(together[1, :3], model(ids[1:, :3]).last_hidden_state[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_pictures_take_the_number_type_of_the_model(dtype: torch.dtype) -> None:
+    """Массивы NumPy приходят в float64, а модель держит float32."""
+    torch.manual_seed(0)
+    vit = ViT(ViTConfig(image_size=32, patch_size=8, n_classes=4, **SMALL)).eval()
+    resnet = ResNet(ResNetConfig(depths=(1,), widths=(8,), stem_width=8, n_classes=4)).eval()
+    images = torch.randn(1, 3, 32, 32, dtype=dtype)
+    for model in (vit, resnet):
+        assert torch.equal(model(images).logits, model(images.float()).logits)
+
+
+def test_padding_row_learns_only_if_there_is_no_padding_token() -> None:
+    for pad_token_id in (0, None):
+        model = Bert(BertConfig(vocab_size=5, pad_token_id=pad_token_id, **SMALL))
+        model(torch.tensor([[0, 1, 2]])).last_hidden_state.square().sum().backward()
+        assert (model.token_embedding.weight.grad[0] == 0).all() == (pad_token_id == 0)
+
+
 def fresh_loss(name: str) -> tuple[float, float]:
     """Потери свежей модели на случайных токенах и ln V."""
     torch.manual_seed(0)

@@ -227,6 +227,37 @@ OFFICIAL_CONFIGS = {
         | {"task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}}},
         GPT2Config(),
     ),
+    "cointegrated/rubert-tiny2": (
+        formats.BERT,
+        {"architectures": ["BertForPreTraining"], "attention_probs_dropout_prob": 0.1, "classifier_dropout": None}
+        | {"emb_size": 312, "gradient_checkpointing": False, "hidden_act": "gelu", "hidden_dropout_prob": 0.1}
+        | {"hidden_size": 312, "initializer_range": 0.02, "intermediate_size": 600, "layer_norm_eps": 1e-12}
+        | {"max_position_embeddings": 2048, "model_type": "bert", "num_attention_heads": 12, "num_hidden_layers": 3}
+        | {"pad_token_id": 0, "position_embedding_type": "absolute", "torch_dtype": "float32", "type_vocab_size": 2}
+        | {"use_cache": True, "vocab_size": 83828},
+        BertConfig(vocab_size=83828, max_tokens=2048, d_model=312, n_layers=3, d_mlp=600),
+    ),
+    "ai-forever/ruBert-base": (
+        formats.BERT,
+        {"attention_probs_dropout_prob": 0.1, "directionality": "bidi", "hidden_act": "gelu", "hidden_size": 768}
+        | {"hidden_dropout_prob": 0.1, "initializer_range": 0.02, "intermediate_size": 3072}
+        | {"max_position_embeddings": 512, "num_attention_heads": 12, "num_hidden_layers": 12, "pooler_fc_size": 768}
+        | {"pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3, "pooler_size_per_head": 128}
+        | {"pooler_type": "first_token_transform", "type_vocab_size": 2, "vocab_size": 120138},
+        BertConfig(vocab_size=120138),
+    ),
+    "ai-forever/rugpt3small_based_on_gpt2": (
+        formats.GPT2,
+        {"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1}
+        | {"bos_token_id": 1, "embd_pdrop": 0.1, "eos_token_id": 2, "gradient_checkpointing": False}
+        | {"id2label": {"0": "LABEL_0"}, "initializer_range": 0.02, "label2id": {"LABEL_0": 0}}
+        | {"layer_norm_epsilon": 1e-5, "model_type": "gpt2", "n_ctx": 2048, "n_embd": 768, "n_head": 12}
+        | {"n_inner": None, "n_layer": 12, "n_positions": 2048, "pad_token_id": 0, "reorder_and_upcast_attn": False}
+        | {"resid_pdrop": 0.1, "scale_attn_by_inverse_layer_idx": False, "scale_attn_weights": True}
+        | {"summary_activation": None, "summary_first_dropout": 0.1, "summary_proj_to_labels": True}
+        | {"summary_type": "cls_index", "summary_use_proj": True, "use_cache": True, "vocab_size": 50264},
+        GPT2Config(vocab_size=50264, max_tokens=2048),
+    ),
     "Helsinki-NLP/opus-mt-en-ru": (
         formats.MARIAN,
         {"_num_labels": 3, "activation_dropout": 0.0, "activation_function": "swish", "add_bias_logits": False}
