@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -79,11 +80,13 @@ class Pretrained(nn.Module):
     def _build(cls, checkpoint: Checkpoint, config: Config, layout: Layout, dtype: torch.dtype | None) -> Self:
         with torch.device("meta"), _NoRandomInit():  # формы без чисел: начальные веса всё равно заменятся
             model = cls(config)  # type: ignore[call-arg]
-        dtype_name = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
-        if dtype is None and dtype_name is not None:
-            dtype = getattr(torch, str(dtype_name), None)
-            if not isinstance(dtype, torch.dtype):
-                raise ValueError(f"В config.json dtype = {dtype_name!r}: такого типа чисел в PyTorch нет.")
+        wanted = dtype or checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
+        dtype = getattr(torch, wanted.removeprefix("torch."), None) if isinstance(wanted, str) else wanted
+        if wanted is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ValueError(f"dtype = {wanted!r}, а нужен дробный тип чисел PyTorch, например float32.")
+        n_classes, labels = getattr(config, "n_classes", 0), checkpoint.config.get("id2label")
+        if n_classes and labels and len(labels) != n_classes:
+            raise ValueError(f"В config.json подписей id2label — {len(labels)}, а классов в весах — {n_classes}.")
         state = match_tensors(model, checkpoint, layout)
         model.load_state_dict({n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}, assign=True)
         inert = INERT_FIELDS | layout.inert
@@ -110,9 +113,11 @@ class Pretrained(nn.Module):
 
         Args:
             folder: Папка; если её нет, она создаётся.
+
+        Raises:
+            OSError: записать не удалось: нет места или прав, на месте папки лежит файл.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(os.path.expanduser(folder))
         layout = self._layout()
         tensors = layout.pack(self.state_dict())
         dtype = str(next(self.parameters()).dtype).removeprefix("torch.")
@@ -122,10 +127,17 @@ class Pretrained(nn.Module):
             about["id2label"] = {str(i): f"LABEL_{i}" for i in range(n_classes)}
             about["label2id"] = {f"LABEL_{i}": i for i in range(n_classes)}
         text = json.dumps(about | layout.write_config(self.config), ensure_ascii=False, indent=2, sort_keys=True)
-        save_file(tensors, folder / f"{WEIGHTS}.part", metadata={"format": "pt"})
-        (folder / "config.json.part").write_text(text + "\n", encoding="utf-8")
-        for name in (WEIGHTS, "config.json"):
-            os.replace(folder / f"{name}.part", folder / name)
+        parts = {name: folder / f"{name}.part" for name in (WEIGHTS, "config.json")}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, parts[WEIGHTS], metadata={"format": "pt"})
+            parts["config.json"].write_text(text + "\n", encoding="utf-8")
+            for name, part in parts.items():
+                os.replace(part, folder / name)
+        except (OSError, SafetensorError) as error:
+            for part in filter(Path.is_file, parts.values()):
+                part.unlink()
+            raise OSError(f"Модель не записалась в {folder}: {error}.") from error
 
 
 def match_tensors(model: nn.Module, checkpoint: Checkpoint, layout: Layout) -> dict[str, Tensor]:
@@ -154,7 +166,9 @@ def match_tensors(model: nn.Module, checkpoint: Checkpoint, layout: Layout) -> d
             shape = (sum(len(wanted[our]) for our in ours), *shape[1:])
         if transposed:
             shape = shape[::-1]
-        if name in found and tuple(found[name].shape) == shape:
+        if name in found and wanted[ours[0]].is_floating_point() and not found[name].is_floating_point():
+            problems.append(f"не те числа: {full_name} в файле {found[name].dtype}, а веса дробные")
+        elif name in found and tuple(found[name].shape) == shape:
             tensor = found[name].T if transposed else found[name]
             parts = tensor.split([len(wanted[our]) for our in ours]) if len(ours) > 1 else [tensor]
             state |= zip(ours, (part.clone(memory_format=torch.contiguous_format) for part in parts), strict=True)

@@ -1,6 +1,7 @@
 """Чтение файлов с настройками и весами: папки Hugging Face и веса torchvision, без pickle."""
 
 import json
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def read_checkpoint(name_or_folder: str | Path, *, presets: Collection[str] = ()
         FileNotFoundError: нет папки, имени или файла в них.
         ValueError: config.json или файл весов не читаются, либо веса лежат только в pickle.
     """
-    folder = Path(name_or_folder)
+    folder = Path(os.path.expanduser(name_or_folder))
     if folder.is_file():
         raise ValueError(f"{folder} — файл, а нужна папка, в которой лежат config.json и {WEIGHTS}.")
     if folder.is_dir():
@@ -66,11 +67,16 @@ def torchvision_checkpoint(name: str, weights: str = "DEFAULT") -> Checkpoint:
         Тензоры под именами torchvision; настроек в таком файле нет.
 
     Raises:
-        ValueError: таких весов у torchvision нет.
+        FileNotFoundError: библиотеки torchvision нет.
+        ValueError: такой модели или таких весов у torchvision нет.
         OSError: файл не скачался.
     """
-    from torchvision.models import get_model_weights
-
+    try:
+        from torchvision.models import get_model_weights, list_models
+    except ImportError as error:
+        raise FileNotFoundError(f"Веса {name} берутся у torchvision, а её нет: поставьте torchvision.") from error
+    if name not in (models := list_models()):
+        raise ValueError(unknown_name("У torchvision модели", name, models))
     known = get_model_weights(name)
     if weights not in known.__members__:
         raise ValueError(unknown_name(f"У {name} весов", weights, ["DEFAULT", *known.__members__]))
@@ -143,4 +149,6 @@ def _download(name: str, file: str, presets: Collection[str]) -> Path | None:
         reason = "в кэше её нет, а сеть недоступна"
     except (HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
+    if name in presets:
+        raise FileNotFoundError(f"Настройки «{name}» в пакете есть, а весов нет: {reason}.")
     raise FileNotFoundError(f"{unknown_name('Ни папки, ни модели', name, presets)} ({reason})")

@@ -88,6 +88,11 @@ BERT = Layout(
         "classifier_dropout": None,
     }
     | {"position_embedding_type": "absolute", "problem_type": "single_label_classification"},
+    # Остались от кода авторов и от сжатия моделей (rubert, rubert-tiny): transformers их тоже не читает.
+    inert=frozenset(
+        {"directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"}
+        | {"pooler_size_per_head", "pooler_type", "emb_size", "output_past"}
+    ),
     names=_BERT_BODY,
     prefix="bert.",
     ignored=("cls.*", "classifier.*", "qa_outputs.*", "embeddings.position_ids"),
@@ -136,7 +141,7 @@ GPT2 = Layout(
     # Поля summary_* — о голове для выбора из вариантов; её здесь нет.
     inert=frozenset(
         {"summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj"}
-        | {"n_ctx", "pad_token_id"}
+        | {"n_ctx", "pad_token_id", "n_special", "output_past", "predict_special_tokens"}  # последние три — rugpt
     ),
     names={
         "transformer.wte": "token_embedding",
