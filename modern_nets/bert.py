@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from modern_nets import formats
 from modern_nets.attention import MultiHeadAttention, padding_mask
 from modern_nets.checkpoints import Pretrained
-from modern_nets.checks import check_attention_mask, check_range, check_token_ids
+from modern_nets.checks import check_attention_mask, check_new_head, check_range, check_token_ids
 from modern_nets.config import Config
 from modern_nets.files import Checkpoint
 from modern_nets.layers import ACTIVATIONS, MLP, cross_entropy, init_weights
@@ -60,6 +60,11 @@ class BertConfig(Config):
     pad_token_id: int = 0
     pooler: bool = True
     n_classes: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pad_token_id >= self.vocab_size:
+            raise ValueError(f"pad_token_id = {self.pad_token_id} вне словаря из {self.vocab_size} токенов.")
 
 
 class BertOutput(NamedTuple):
@@ -202,6 +207,8 @@ class Bert(Pretrained):
                 raise ValueError(
                     f"Номера отрезков формы {tuple(token_type_ids.shape)}, а токенов — {tuple(input_ids.shape)}."
                 )
+            if token_type_ids.dtype not in (torch.int64, torch.int32):
+                raise ValueError(f"Номера отрезков должны быть целыми (torch.int64), а пришли {token_type_ids.dtype}.")
             check_range("Номер отрезка", token_type_ids, config.n_segments, "таблицы")
             segments = self.segment_embedding(token_type_ids)  # (B, T, D)
         return self.dropout(self.embedding_norm(self.token_embedding(input_ids) + segments + positions))
@@ -290,7 +297,8 @@ class BertForSequenceClassification(Pretrained):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.config = config
+        # Классификатор смотрит на вектор слоя pooler: без этого слоя он не работает.
+        self.config = config = replace(config, pooler=config.pooler or config.n_classes > 0)
         self.bert = Bert(config)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.d_model, config.n_classes) if config.n_classes else None
@@ -336,6 +344,7 @@ class BertForSequenceClassification(Pretrained):
         Returns:
             Та же модель.
         """
+        check_new_head(n_classes)
         weight, d_model = self.bert.token_embedding.weight, self.config.d_model
         self.config = replace(self.config, n_classes=n_classes, pooler=True)
         if self.bert.pooler is None:
