@@ -365,7 +365,7 @@ class BertForSequenceClassification(Pretrained):
         Args:
             name_or_folder: Папка или имя на Hugging Face.
             n_classes: Поставить новый классификатор на столько классов; None — взять тот, что в файле.
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Модель в режиме eval.

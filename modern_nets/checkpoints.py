@@ -5,6 +5,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -109,7 +110,8 @@ class Pretrained(nn.Module):
     def save_pretrained(self, folder: str | Path) -> None:
         """Записывает config.json и model.safetensors; transformers прочитает их своим `from_pretrained`.
 
-        Файлы сначала пишутся рядом и только потом встают на место: прерванная запись не портит прежних.
+        Файлы сначала пишутся во временную папку внутри и только потом встают на место: прерванная запись
+        не портит прежних.
 
         Args:
             folder: Папка; если её нет, она создаётся.
@@ -126,17 +128,18 @@ class Pretrained(nn.Module):
         if n_classes and "id2label" not in about:  # без подписей transformers решил бы, что классов два
             about["id2label"] = {str(i): f"LABEL_{i}" for i in range(n_classes)}
             about["label2id"] = {f"LABEL_{i}": i for i in range(n_classes)}
-        text = json.dumps(about | layout.write_config(self.config), ensure_ascii=False, indent=2, sort_keys=True)
-        parts = {name: folder / f"{name}.part" for name in (WEIGHTS, "config.json")}
+        about |= layout.write_config(self.config)
+        if n_classes == 1:
+            about.pop("problem_type", None)  # один класс с перекрёстной энтропией transformers не прочитает
+        text = json.dumps(about, ensure_ascii=False, indent=2, sort_keys=True)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, parts[WEIGHTS], metadata={"format": "pt"})
-            parts["config.json"].write_text(text + "\n", encoding="utf-8")
-            for name, part in parts.items():
-                os.replace(part, folder / name)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".") as draft:  # у каждой записи свой
+                save_file(tensors, Path(draft, WEIGHTS), metadata={"format": "pt"})
+                Path(draft, "config.json").write_text(text + "\n", encoding="utf-8")
+                for name in (WEIGHTS, "config.json"):
+                    os.replace(Path(draft, name), folder / name)
         except (OSError, SafetensorError) as error:
-            for part in filter(Path.is_file, parts.values()):
-                part.unlink()
             raise OSError(f"Модель не записалась в {folder}: {error}.") from error
 
 

@@ -99,7 +99,10 @@ def _read(source: str, find: Callable[[str], Path | None]) -> Checkpoint:
         return Checkpoint(source, _read_json(config), _read_tensors(weights))
     if index := find(INDEX):
         tensors: dict[str, Tensor] = {}
-        for part in sorted(set(_read_json(index).get("weight_map", {}).values())):
+        files = _read_json(index).get("weight_map")
+        if not isinstance(files, dict) or not all(isinstance(part, str) for part in files.values()):
+            raise ValueError(f"В {index} нет таблицы weight_map: не сказано, в каких файлах лежат тензоры.")
+        for part in sorted(set(files.values())):
             path = find(part)
             if path is None:
                 raise FileNotFoundError(f"В {source} нет файла {part}, названного в {INDEX}.")

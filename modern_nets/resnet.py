@@ -338,7 +338,7 @@ class ResNet(Pretrained):
             name_or_folder: «resnet18» … «resnet152» — веса torchvision; иначе папка или имя на Hugging Face.
             n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
             weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Сеть в режиме eval.

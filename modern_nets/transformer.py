@@ -373,7 +373,7 @@ class Transformer(Pretrained):
 
         Args:
             name_or_folder: Папка с config.json и model.safetensors или имя на Hugging Face.
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Модель в режиме eval.

@@ -229,7 +229,7 @@ class ViT(Pretrained):
             n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
                 Если в файле головы нет, нет её и у модели.
             weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Модель в режиме eval.

@@ -378,6 +378,25 @@ def test_failed_write_leaves_no_parts(folder: Path, monkeypatch: pytest.MonkeyPa
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
 
 
+def test_two_writes_at_once_do_not_spoil_each_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: Any, **options: Any) -> None:
+        save_file(*args, **options)
+        monkeypatch.undo()
+        DEEP.save_pretrained(folder)
+
+    monkeypatch.setattr("modern_nets.checkpoints.save_file", interrupted)
+    GPT.save_pretrained(folder)
+    assert torch.equal(GPT2.from_pretrained(folder)(IDS).logits, GPT(IDS).logits)
+
+
+@pytest.mark.parametrize("files", [None, [], {"wte.weight": 3}], ids=str)
+def test_index_without_a_table_is_refused(files: Any, folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+    with pytest.raises(ValueError, match=r"index\.json нет таблицы weight_map"):
+        GPT2.from_pretrained(folder)
+
+
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(OSError, match=r"не записалась.*taken"):

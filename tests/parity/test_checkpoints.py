@@ -200,6 +200,20 @@ def test_transformers_reads_a_resnet_without_a_head(tmp_path: Path) -> None:
         compare("features", model(images).last_hidden_state, theirs(images).last_hidden_state, 1e-5)
 
 
+def test_a_score_of_one_class_survives_the_disk(tmp_path: Path) -> None:
+    """Так устроены оценщики пар текстов (cross-encoder): класс один, ответ — его логит."""
+    torch.manual_seed(0)
+    reference = transformers.BertForSequenceClassification(transformers.BertConfig(**BERT_SIZES, num_labels=1)).eval()
+    reference.save_pretrained(tmp_path / "theirs")
+    ours = BertForSequenceClassification.from_pretrained(tmp_path / "theirs")
+    ours.save_pretrained(tmp_path / "ours")
+    again = transformers.BertForSequenceClassification.from_pretrained(tmp_path / "ours").eval()
+    inputs = token_inputs(torch.float32)
+    with torch.no_grad():
+        compare("logits", ours(**inputs).logits, reference(**inputs).logits, 1e-4)
+        assert torch.equal(again(**inputs).logits, reference(**inputs).logits)
+
+
 @pytest.mark.parametrize("name", ["bert-classifier", "gpt2", "vit", "resnet-basic"])
 def test_config_written_with_every_default_is_understood(name: str, tmp_path: Path) -> None:
     ours, reference = BY_NAME[name].build(tmp_path)
