@@ -5,8 +5,10 @@ import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -68,7 +70,7 @@ def torchvision_checkpoint(name: str, weights: str = "DEFAULT") -> Checkpoint:
 
     Raises:
         FileNotFoundError: библиотеки torchvision нет.
-        ValueError: такой модели или таких весов у torchvision нет.
+        ValueError: такой модели или таких весов у torchvision нет, файл повреждён.
         OSError: файл не скачался.
     """
     try:
@@ -85,7 +87,11 @@ def torchvision_checkpoint(name: str, weights: str = "DEFAULT") -> Checkpoint:
     except OSError as error:
         raise OSError(
             f"Веса {name} не скачались: {error}. Скачайте {known[weights].url} на другой машине "
-            "и положите в ~/.cache/torch/hub/checkpoints."
+            f"и положите в {torch.hub.get_dir()}/checkpoints."
+        ) from error
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise ValueError(
+            f"Файл весов {name} повреждён ({error}). Удалите его из {torch.hub.get_dir()}/checkpoints."
         ) from error
     return Checkpoint(source=f"torchvision ({name}, {weights})", config={}, tensors=dict(state))
 

@@ -177,6 +177,8 @@ class GPT2(Pretrained):
             raise ValueError(f"Кэшей {len(caches)}, а блоков {config.n_layers}: возьмите model.new_caches(...).")
         if caches is not None and len({id(cache) for cache in caches}) < len(caches):
             raise ValueError("Один кэш дан двум блокам, а нужен свой каждому: возьмите model.new_caches(...).")
+        if caches is not None and any(cache.n_tokens != n_past for cache in caches):
+            raise ValueError("В кэшах разное число токенов: прошлое чтение прервалось. Возьмите model.new_caches(...).")
         if logits_to_keep < 0 or (labels is not None and logits_to_keep):
             raise ValueError(f"logits_to_keep — число от 0, а с ответами labels — только 0; пришло {logits_to_keep}.")
 

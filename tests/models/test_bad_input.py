@@ -207,6 +207,14 @@ def test_a_cache_of_another_batch_is_refused() -> None:
         GPT(IDS[:, 2:3].expand(2, -1), caches=caches)
 
 
+def test_caches_of_an_interrupted_read_are_refused() -> None:
+    caches = DEEP.new_caches()
+    DEEP(IDS[:, :2], caches=caches)
+    caches[1].n_tokens = 1
+    with pytest.raises(ValueError, match="разное число токенов"):
+        DEEP(IDS[:, 2:3], caches=caches)
+
+
 def test_a_cache_of_other_numbers_is_refused() -> None:
     caches = GPT.new_caches()
     GPT(IDS[:, :2], caches=caches)

@@ -155,6 +155,17 @@ def test_resnet_reads_torchvision_weights_by_name(tmp_path: Path, monkeypatch: p
         ResNet.from_pretrained("resnet18", weights="IMAGENET1K_V3")
 
 
+@pytest.mark.parametrize("size", [0, 1000])
+def test_truncated_torchvision_file_is_refused(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    path = tmp_path / "hub" / "checkpoints" / torchvision.models.ResNet18_Weights.DEFAULT.url.rsplit("/", 1)[-1]
+    torch.save({"conv1.weight": torch.zeros(1000)}, path)
+    path.write_bytes(path.read_bytes()[:size])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match=r"Файл весов resnet18 повреждён.*checkpoints"):
+        ResNet.from_pretrained("resnet18")
+
+
 def test_small_stem_survives_the_disk_and_transformers_refuses_it(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = resnet18(stem="small", widths=(8, 8, 12), depths=(1, 1, 1), stem_width=8, n_channels=1, n_classes=10).eval()
