@@ -120,6 +120,10 @@ class MultiHeadAttention(nn.Module):
             ValueError: ширина входа не D, формы не сошлись, маска не булева или в кэше кончилось место.
         """
         context = x if context is None else context
+        if x.dim() != 3 or context.dim() != 3 or len(x) != len(context):
+            raise ValueError(
+                f"Слой ждёт токены (B, T, D) и контекст (B, S, D), а пришли {tuple(x.shape)} и {tuple(context.shape)}."
+            )
         d_model = self.query.in_features
         if x.shape[-1] != d_model or context.shape[-1] != d_model:
             raise ValueError(
@@ -188,7 +192,7 @@ class KVCache:
             Ключи и значения всех записанных токенов, формы (B, H, n_tokens, K).
 
         Raises:
-            ValueError: токены не помещаются или их формы не те, что у записанных.
+            ValueError: токены не помещаются, их формы или тип чисел не те, что у записанных.
         """
         n_batch, n_heads, n_new, d_head = keys.shape
         end = self.n_tokens + n_new
@@ -199,11 +203,18 @@ class KVCache:
         if self._keys is None or self._values is None:
             self._keys = keys.new_empty(n_batch, n_heads, self.max_tokens, d_head)
             self._values = values.new_empty(n_batch, n_heads, self.max_tokens, d_head)
+        if keys.shape != values.shape or keys.dtype != self._keys.dtype:
+            raise ValueError(
+                f"В кэше числа {self._keys.dtype}, пришли ключи {tuple(keys.shape)} из {keys.dtype} "
+                f"и значения {tuple(values.shape)}: тип и формы должны совпадать."
+            )
         if (n_batch, n_heads, d_head) != (*self._keys.shape[:2], self._keys.shape[-1]):
             raise ValueError(
                 f"В кэше ключи формы {tuple(self._keys.shape)}, а пришли {tuple(keys.shape)}: "
                 "пакет, головы и ширина должны совпадать. Для нового пакета нужен новый кэш."
             )
+        if self._keys.is_inference() and not torch.is_inference_mode_enabled():
+            raise ValueError("Кэш начат под torch.inference_mode(): и продолжать его надо под ним же.")
         # narrow — те же срезы по оси токенов, но без разбора индексов: на малой модели он заметен.
         self._keys.narrow(2, self.n_tokens, n_new).copy_(keys)
         self._values.narrow(2, self.n_tokens, n_new).copy_(values)
@@ -269,3 +280,8 @@ def _check_inputs(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
         raise ValueError(
             f"Маска должна быть булевой (True — смотреть можно), а пришла {mask.dtype}: возьмите mask.bool()."
         )
+    if mask is not None:
+        expected = (*q.shape[:-1], k.shape[-2])
+        pairs = zip(reversed(mask.shape), reversed(expected), strict=False)
+        if mask.dim() < 2 or any(size not in (1, whole) for size, whole in pairs):
+            raise ValueError(f"Маска формы {tuple(mask.shape)} не приводится к форме {expected}: (..., T, S).")

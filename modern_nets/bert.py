@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from modern_nets import formats
 from modern_nets.attention import MultiHeadAttention, padding_mask
 from modern_nets.checkpoints import Pretrained
-from modern_nets.checks import check_attention_mask, check_integers, check_range, check_token_ids
+from modern_nets.checks import check_attention_mask, check_integers, check_new_head, check_range, check_token_ids
 from modern_nets.config import Config
 from modern_nets.files import Checkpoint
 from modern_nets.layers import ACTIVATIONS, MLP, cross_entropy, init_weights
@@ -64,7 +64,7 @@ class BertConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.pad_token_id is not None and self.pad_token_id >= self.vocab_size:
-            raise ValueError(f"Номер заполнителя {self.pad_token_id} вне словаря из {self.vocab_size} токенов.")
+            raise ValueError(f"pad_token_id = {self.pad_token_id} вне словаря из {self.vocab_size} токенов.")
 
 
 class BertOutput(NamedTuple):
@@ -296,7 +296,8 @@ class BertForSequenceClassification(Pretrained):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.config = config
+        # Классификатор смотрит на вектор слоя pooler: без этого слоя он не работает.
+        self.config = config = replace(config, pooler=config.pooler or config.n_classes > 0)
         self.bert = Bert(config)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.d_model, config.n_classes) if config.n_classes else None
@@ -342,6 +343,7 @@ class BertForSequenceClassification(Pretrained):
         Returns:
             Та же модель.
         """
+        check_new_head(n_classes)
         weight, d_model = self.bert.token_embedding.weight, self.config.d_model
         self.config = replace(self.config, n_classes=n_classes, pooler=True)
         if self.bert.pooler is None:
@@ -362,7 +364,7 @@ class BertForSequenceClassification(Pretrained):
         Args:
             name_or_folder: Папка или имя на Hugging Face.
             n_classes: Поставить новый классификатор на столько классов; None — взять тот, что в файле.
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Модель в режиме eval.

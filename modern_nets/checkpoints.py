@@ -5,12 +5,14 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -79,11 +81,13 @@ class Pretrained(nn.Module):
     def _build(cls, checkpoint: Checkpoint, config: Config, layout: Layout, dtype: torch.dtype | None) -> Self:
         with torch.device("meta"), _NoRandomInit():  # формы без чисел: начальные веса всё равно заменятся
             model = cls(config)  # type: ignore[call-arg]
-        dtype_name = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
-        if dtype is None and dtype_name is not None:
-            dtype = getattr(torch, str(dtype_name), None)
-            if not isinstance(dtype, torch.dtype):
-                raise ValueError(f"В config.json dtype = {dtype_name!r}: такого типа чисел в PyTorch нет.")
+        wanted = dtype or checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
+        dtype = getattr(torch, wanted.removeprefix("torch."), None) if isinstance(wanted, str) else wanted
+        if wanted is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ValueError(f"dtype = {wanted!r}, а нужен дробный тип чисел PyTorch, например float32.")
+        n_classes, labels = getattr(config, "n_classes", 0), checkpoint.config.get("id2label")
+        if n_classes and labels and len(labels) != n_classes:
+            raise ValueError(f"В config.json подписей id2label — {len(labels)}, а классов в весах — {n_classes}.")
         state = match_tensors(model, checkpoint, layout)
         n_labels, n_classes = len(checkpoint.config.get("id2label") or ()), getattr(config, "n_classes", 0)
         if n_labels and n_classes and n_labels != n_classes:
@@ -109,13 +113,16 @@ class Pretrained(nn.Module):
     def save_pretrained(self, folder: str | Path) -> None:
         """Записывает config.json и model.safetensors; transformers прочитает их своим `from_pretrained`.
 
-        Файлы сначала пишутся рядом и только потом встают на место: прерванная запись не портит прежних.
+        Файлы сначала пишутся во временную папку внутри и только потом встают на место: прерванная запись
+        не портит прежних.
 
         Args:
             folder: Папка; если её нет, она создаётся.
+
+        Raises:
+            OSError: записать не удалось: нет места или прав, на месте папки лежит файл.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(os.path.expanduser(folder))
         layout = self._layout()
         tensors = layout.pack(self.state_dict())
         dtype = str(next(self.parameters()).dtype).removeprefix("torch.")
@@ -124,11 +131,19 @@ class Pretrained(nn.Module):
         if n_classes and "id2label" not in about:  # без подписей transformers решил бы, что классов два
             about["id2label"] = {str(i): f"LABEL_{i}" for i in range(n_classes)}
             about["label2id"] = {f"LABEL_{i}": i for i in range(n_classes)}
-        text = json.dumps(about | layout.write_config(self.config), ensure_ascii=False, indent=2, sort_keys=True)
-        save_file(tensors, folder / f"{WEIGHTS}.part", metadata={"format": "pt"})
-        (folder / "config.json.part").write_text(text + "\n", encoding="utf-8")
-        for name in (WEIGHTS, "config.json"):
-            os.replace(folder / f"{name}.part", folder / name)
+        about |= layout.write_config(self.config)
+        if n_classes == 1:
+            about.pop("problem_type", None)  # один класс с перекрёстной энтропией transformers не прочитает
+        text = json.dumps(about, ensure_ascii=False, indent=2, sort_keys=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".") as draft:  # у каждой записи свой
+                save_file(tensors, Path(draft, WEIGHTS), metadata={"format": "pt"})
+                Path(draft, "config.json").write_text(text + "\n", encoding="utf-8")
+                for name in (WEIGHTS, "config.json"):
+                    os.replace(Path(draft, name), folder / name)
+        except (OSError, SafetensorError) as error:
+            raise OSError(f"Модель не записалась в {folder}: {error}.") from error
 
 
 def match_tensors(model: nn.Module, checkpoint: Checkpoint, layout: Layout) -> dict[str, Tensor]:
@@ -157,7 +172,9 @@ def match_tensors(model: nn.Module, checkpoint: Checkpoint, layout: Layout) -> d
             shape = (sum(len(wanted[our]) for our in ours), *shape[1:])
         if transposed:
             shape = shape[::-1]
-        if name in found and tuple(found[name].shape) == shape:
+        if name in found and wanted[ours[0]].is_floating_point() and not found[name].is_floating_point():
+            problems.append(f"не те числа: {full_name} в файле {found[name].dtype}, а веса дробные")
+        elif name in found and tuple(found[name].shape) == shape:
             tensor = found[name].T if transposed else found[name]
             parts = tensor.split([len(wanted[our]) for our in ours]) if len(ours) > 1 else [tensor]
             state |= zip(ours, (part.clone(memory_format=torch.contiguous_format) for part in parts), strict=True)

@@ -1,5 +1,7 @@
 """Проверки входов моделей: ошибка называет оба размера раньше, чем начнётся работа."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor
 
@@ -14,8 +16,11 @@ def check_token_ids(input_ids: Tensor, *, vocab_size: int, max_tokens: int | Non
         n_past: Сколько токенов прочитано раньше (лежит в кэше).
 
     Raises:
-        ValueError: не две оси, пусто, не целые числа, номер вне словаря или последовательность длиннее таблицы.
+        ValueError: не тензор, не две оси, пусто, не целые числа, номер вне словаря или последовательность
+            длиннее таблицы.
     """
+    if not isinstance(input_ids, Tensor):
+        raise ValueError(f"Номера токенов должны быть тензором (B, T), а пришёл {type(input_ids).__name__}.")
     if input_ids.dim() != 2:
         raise ValueError(
             f"Номера токенов должны иметь форму (B, T), а пришла {tuple(input_ids.shape)}. "
@@ -68,6 +73,23 @@ def check_range(what: str, numbers: Tensor, size: int, whose: str) -> None:
         raise ValueError(f"{what} {wrong} вне {whose}: допустимы числа от 0 до {size - 1}.")
 
 
+def check_stop_tokens(stop_tokens: Collection[int], *, vocab_size: int) -> None:
+    """Проверяет токены, после которых текст закончен: номера вне словаря модель не напишет никогда.
+
+    Args:
+        stop_tokens: Номера токенов.
+        vocab_size: Размер словаря V.
+
+    Raises:
+        ValueError: пришёл не набор номеров или номер вне словаря.
+    """
+    if not isinstance(stop_tokens, Collection):
+        raise ValueError(f"stop_tokens — набор номеров, например [{stop_tokens}], а пришло {stop_tokens!r}.")
+    for token in stop_tokens:
+        if not 0 <= token < vocab_size:
+            raise ValueError(f"Номер токена {token} вне словаря: допустимы числа от 0 до {vocab_size - 1}.")
+
+
 def check_attention_mask(attention_mask: Tensor | None, *, n_batch: int, n_tokens: int) -> None:
     """Проверяет маску токенизатора.
 
@@ -77,12 +99,22 @@ def check_attention_mask(attention_mask: Tensor | None, *, n_batch: int, n_token
         n_tokens: Токенов, которых касается маска, вместе с лежащими в кэше.
 
     Raises:
-        ValueError: форма маски не (B, T).
+        ValueError: форма маски не (B, T) или в ней не только нули и единицы.
     """
-    if attention_mask is not None and attention_mask.shape != (n_batch, n_tokens):
+    if attention_mask is None:
+        return
+    if attention_mask.shape != (n_batch, n_tokens):
         raise ValueError(
             f"Маска attention_mask формы {tuple(attention_mask.shape)} не подходит к токенам: "
             f"ожидалась форма {(n_batch, n_tokens)}."
+        )
+    if attention_mask.dtype == torch.bool or attention_mask.is_meta:
+        return
+    wrong = attention_mask[(attention_mask != 0) & (attention_mask != 1)]
+    if len(wrong):
+        raise ValueError(
+            f"В маске attention_mask стоит {wrong[0].item()}, а допустимы 1 — настоящий токен и 0 — заполнитель. "
+            "Маску-слагаемое (0 и −∞) переведите: attention_mask == 0."
         )
 
 
@@ -94,8 +126,10 @@ def check_images(pixel_values: Tensor, *, n_channels: int) -> None:
         n_channels: Сколько каналов ждёт модель.
 
     Raises:
-        ValueError: не четыре оси, пусто, не те каналы или пиксели — целые числа.
+        ValueError: не тензор, не четыре оси, пусто, не те каналы, пиксели — целые числа.
     """
+    if not isinstance(pixel_values, Tensor):
+        raise ValueError(f"Картинки должны быть тензором (B, C, H, W), а пришёл {type(pixel_values).__name__}.")
     shape = tuple(pixel_values.shape)
     if pixel_values.dim() != 4:
         raise ValueError(
@@ -116,6 +150,19 @@ def check_images(pixel_values: Tensor, *, n_channels: int) -> None:
         )
 
 
+def check_new_head(n_classes: int) -> None:
+    """Проверяет, что у новой головы есть хотя бы один класс.
+
+    Args:
+        n_classes: Сколько классов.
+
+    Raises:
+        ValueError: классов меньше одного.
+    """
+    if n_classes < 1:
+        raise ValueError(f"Новой голове нужен хотя бы один класс, а пришло n_classes = {n_classes}.")
+
+
 def check_labels(labels: Tensor, expected_shape: torch.Size, n_classes: int) -> None:
     """Проверяет правильные ответы.
 
@@ -125,10 +172,10 @@ def check_labels(labels: Tensor, expected_shape: torch.Size, n_classes: int) -> 
         n_classes: Сколько классов (или слов в словаре).
 
     Raises:
-        ValueError: класс один, не та форма, не целые числа, номер вне классов или учитывать нечего.
+        ValueError: класс один, не та форма, не целые числа или номер вне классов.
     """
     if n_classes < 2:
-        raise ValueError("Класс всего один: перекрёстная энтропия всегда 0, и учиться нечему.")
+        raise ValueError("Класс один, и перекрёстная энтропия всегда ноль: потери посчитайте сами по logits.")
     if labels.shape != expected_shape:
         raise ValueError(f"Ответы labels формы {tuple(labels.shape)}, а ожидались формы {tuple(expected_shape)}.")
     if labels.dtype != torch.int64:

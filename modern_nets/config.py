@@ -11,18 +11,20 @@ class Config:
     """Настройки модели: неизменяемые, поля только по именам.
 
     Raises:
-        ValueError: значение не того типа, размер меньше единицы или доля dropout вне [0, 1).
+        ValueError: значение не того типа, размер меньше единицы, доля dropout вне [0, 1) или eps меньше нуля.
     """
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            kind: Any = tuple if get_origin(field.type) is tuple else field.type
-            if not isinstance(value, kind | int if kind is float else kind):
+            is_tuple = get_origin(field.type) is tuple
+            kind: Any = int if is_tuple else float | int if field.type is float else field.type
+            parts = value if isinstance(value, tuple) else [value]
+            right = [isinstance(part, kind) and (kind is bool or not isinstance(part, bool)) for part in parts]
+            if isinstance(value, tuple) != is_tuple or not all(right):
                 raise ValueError(f"Поле {field.name} должно иметь тип {field.type}, а пришло {value!r}.")
-            sizes = value if isinstance(value, tuple) else [value]
-            lowest = 0 if field.name in ("n_classes", "pad_token_id") else 1
-            if any(isinstance(size, int) and not isinstance(size, bool) and size < lowest for size in sizes):
+            lowest = 0 if field.type is float or field.name in ("n_classes", "pad_token_id") else 1
+            if any(isinstance(part, int | float) and kind is not bool and not part >= lowest for part in parts):
                 raise ValueError(f"Поле {field.name} должно быть не меньше {lowest}, а пришло {value}.")
             if "dropout" in field.name and not 0 <= value < 1:
                 raise ValueError(f"Поле {field.name} — доля от 0 до 1, а пришло {value}.")

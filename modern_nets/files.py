@@ -1,11 +1,14 @@
 """Чтение файлов с настройками и весами: папки Hugging Face и веса torchvision, без pickle."""
 
 import json
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -45,7 +48,7 @@ def read_checkpoint(name_or_folder: str | Path, *, presets: Collection[str] = ()
         FileNotFoundError: нет папки, имени или файла в них.
         ValueError: config.json или файл весов не читаются, либо веса лежат только в pickle.
     """
-    folder = Path(name_or_folder).expanduser()
+    folder = Path(os.path.expanduser(name_or_folder))
     if folder.is_file():
         raise ValueError(f"{folder} — файл, а нужна папка, в которой лежат config.json и {WEIGHTS}.")
     if folder.is_dir():
@@ -66,11 +69,16 @@ def torchvision_checkpoint(name: str, weights: str = "DEFAULT") -> Checkpoint:
         Тензоры под именами torchvision; настроек в таком файле нет.
 
     Raises:
-        ValueError: таких весов у torchvision нет.
+        FileNotFoundError: библиотеки torchvision нет.
+        ValueError: такой модели или таких весов у torchvision нет, файл повреждён.
         OSError: файл не скачался.
     """
-    from torchvision.models import get_model_weights
-
+    try:
+        from torchvision.models import get_model_weights, list_models
+    except ImportError as error:
+        raise FileNotFoundError(f"Веса {name} берутся у torchvision, а её нет: поставьте torchvision.") from error
+    if name not in (models := list_models()):
+        raise ValueError(unknown_name("У torchvision модели", name, models))
     known = get_model_weights(name)
     if weights not in known.__members__:
         raise ValueError(unknown_name(f"У {name} весов", weights, ["DEFAULT", *known.__members__]))
@@ -79,7 +87,11 @@ def torchvision_checkpoint(name: str, weights: str = "DEFAULT") -> Checkpoint:
     except OSError as error:
         raise OSError(
             f"Веса {name} не скачались: {error}. Скачайте {known[weights].url} на другой машине "
-            "и положите в ~/.cache/torch/hub/checkpoints."
+            f"и положите в {torch.hub.get_dir()}/checkpoints."
+        ) from error
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise ValueError(
+            f"Файл весов {name} повреждён ({error}). Удалите его из {torch.hub.get_dir()}/checkpoints."
         ) from error
     return Checkpoint(source=f"torchvision ({name}, {weights})", config={}, tensors=dict(state))
 
@@ -93,7 +105,10 @@ def _read(source: str, find: Callable[[str], Path | None]) -> Checkpoint:
         return Checkpoint(source, _read_json(config), _read_tensors(weights))
     if index := find(INDEX):
         tensors: dict[str, Tensor] = {}
-        for part in sorted(set(_read_json(index).get("weight_map", {}).values())):
+        files = _read_json(index).get("weight_map")
+        if not isinstance(files, dict) or not all(isinstance(part, str) for part in files.values()):
+            raise ValueError(f"В {index} нет таблицы weight_map: не сказано, в каких файлах лежат тензоры.")
+        for part in sorted(set(files.values())):
             path = find(part)
             if path is None:
                 raise FileNotFoundError(f"В {source} нет файла {part}, названного в {INDEX}.")
@@ -143,4 +158,6 @@ def _download(name: str, file: str, presets: Collection[str]) -> Path | None:
         reason = "в кэше её нет, а сеть недоступна"
     except (HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
+    if name in presets:
+        raise FileNotFoundError(f"Настройки «{name}» в пакете есть, а весов нет: {reason}.")
     raise FileNotFoundError(f"{unknown_name('Ни папки, ни модели', name, presets)} ({reason})")

@@ -87,13 +87,12 @@ BERT = Layout(
         "add_cross_attention": False,
         "tie_word_embeddings": True,
         "classifier_dropout": None,
-        "position_embedding_type": "absolute",
-        "problem_type": "single_label_classification",
-    },
-    # Первые поля — от исходного кода Google, emb_size — от rubert-tiny; transformers их тоже не читает.
+    }
+    | {"position_embedding_type": "absolute", "problem_type": "single_label_classification"},
+    # Остались от кода авторов и от сжатия моделей (rubert, rubert-tiny): transformers их тоже не читает.
     inert=frozenset(
-        {"directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "output_past"}
-        | {"pooler_size_per_head", "pooler_type", "emb_size"}
+        {"directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"}
+        | {"pooler_size_per_head", "pooler_type", "emb_size", "output_past"}
     ),
     names=_BERT_BODY,
     prefix="bert.",
@@ -143,7 +142,7 @@ GPT2 = Layout(
     # Поля summary_* — о голове для выбора из вариантов; её здесь нет.
     inert=frozenset(
         {"summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj"}
-        | {"n_ctx", "pad_token_id"}
+        | {"n_ctx", "pad_token_id", "n_special", "output_past", "predict_special_tokens"}  # последние три — rugpt
     ),
     names={
         "transformer.wte": "token_embedding",

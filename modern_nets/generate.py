@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 import torch
 from torch import Tensor
 
-from modern_nets.checks import check_attention_mask, check_token_ids
+from modern_nets.checks import check_attention_mask, check_stop_tokens, check_token_ids
 from modern_nets.gpt2 import GPT2
 
 
@@ -95,6 +95,7 @@ def stream(
         ValueError: не помещается в таблицу позиций, дополнено справа, не те формы или доли.
     """
     check_token_ids(input_ids, vocab_size=model.config.vocab_size)
+    check_stop_tokens(stop_tokens, vocab_size=model.config.vocab_size)
     check_attention_mask(attention_mask, n_batch=input_ids.shape[0], n_tokens=input_ids.shape[1])
     _check_sampling(temperature, top_k, top_p)
     n_prompt, max_tokens = input_ids.shape[1], model.config.max_tokens
@@ -115,7 +116,7 @@ def stream(
         mask = attention_mask
         caches = model.new_caches(n_prompt + max_new_tokens)
         finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        stops = torch.tensor(sorted(stop_tokens), dtype=input_ids.dtype, device=input_ids.device)
+        stops = torch.tensor(list(stop_tokens), dtype=input_ids.dtype, device=input_ids.device)
         unread = input_ids
         for _ in range(max_new_tokens):
             with torch.inference_mode():
@@ -156,6 +157,7 @@ def pick_token(
     Raises:
         ValueError: температура, top_k или top_p вне своих границ.
     """
+    _check_sampling(temperature, top_k, top_p)
     if temperature == 0:
         return logits.argmax(dim=-1)
     probabilities = next_token_probabilities(logits, temperature, top_k=top_k, top_p=top_p)

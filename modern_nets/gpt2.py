@@ -169,12 +169,18 @@ class GPT2(Pretrained):
             ValueError: не те формы, номер вне словаря, токенов больше max_tokens или места в кэше.
         """
         config = self.config
-        n_batch, n_tokens = input_ids.shape if input_ids.dim() == 2 else (0, 0)
         n_past = caches[0].n_tokens if caches else 0
         check_token_ids(input_ids, vocab_size=config.vocab_size, max_tokens=config.max_tokens, n_past=n_past)
+        n_batch, n_tokens = input_ids.shape
         check_attention_mask(attention_mask, n_batch=n_batch, n_tokens=n_past + n_tokens)
         if caches is not None and len(caches) != config.n_layers:
             raise ValueError(f"Кэшей {len(caches)}, а блоков {config.n_layers}: возьмите model.new_caches(...).")
+        if caches is not None and len({id(cache) for cache in caches}) < len(caches):
+            raise ValueError("Один кэш дан двум блокам, а нужен свой каждому: возьмите model.new_caches(...).")
+        if caches is not None and any(cache.n_tokens != n_past for cache in caches):
+            raise ValueError("В кэшах разное число токенов: прошлое чтение прервалось. Возьмите model.new_caches(...).")
+        if logits_to_keep < 0 or (labels is not None and logits_to_keep):
+            raise ValueError(f"logits_to_keep — число от 0, а с ответами labels — только 0; пришло {logits_to_keep}.")
 
         positions, mask = self.position_embedding.weight[n_past : n_past + n_tokens], None  # (T, D)
         if attention_mask is not None and not attention_mask.all():
@@ -199,7 +205,7 @@ class GPT2(Pretrained):
         Returns:
             Кэши для аргумента `caches`.
         """
-        return [KVCache(max_tokens or self.config.max_tokens) for _ in self.blocks]
+        return [KVCache(self.config.max_tokens if max_tokens is None else max_tokens) for _ in self.blocks]
 
 
 def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:

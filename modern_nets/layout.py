@@ -80,13 +80,15 @@ class Layout:
         model_type = data.get("model_type", self.model_type)  # в старых файлах его нет
         if model_type != self.model_type:
             raise ValueError(f"В config.json model_type = {model_type!r}, а нужен {self.model_type!r}.")
+        if data.get("problem_type", "") is None:  # «по ответам»: для номеров классов это и есть реализованное
+            data = {name: value for name, value in data.items() if name != "problem_type"}
         known = self.fields.keys() | self.required.keys() | self.inert | INERT_FIELDS
         for name, value in data.items():
             if name in self.required and value != self.required[name]:
                 raise ValueError(
                     f"В config.json {name} = {value!r}: это не реализовано, допустимо только {self.required[name]!r}."
                 )
-            if name not in known and value not in (None, False):
+            if name not in known and value not in (None, False, [], {}):
                 raise ValueError(f"Поле config.json {name} = {value!r} пакету неизвестно: выход мог бы стать другим.")
         values: dict[str, Any] = {}
         for theirs, ours in self.fields.items():
@@ -94,7 +96,7 @@ class Layout:
                 raise ValueError(f"В config.json нет поля {theirs}.")
             value = data.get(theirs, self.defaults.get(theirs))
             if ours == "activation":
-                if value not in ACTIVATIONS:
+                if not isinstance(value, str) or value not in ACTIVATIONS:
                     names = ", ".join(ACTIVATIONS)
                     raise ValueError(f"В config.json {theirs} = {value!r}: активация не реализована, есть {names}.")
                 value = ACTIVATIONS[value]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from modern_nets import formats
 from modern_nets.checkpoints import Pretrained
-from modern_nets.checks import check_images
+from modern_nets.checks import check_images, check_new_head
 from modern_nets.config import Config, unknown_name
 from modern_nets.files import Checkpoint, torchvision_checkpoint
 from modern_nets.layers import cross_entropy
@@ -52,6 +52,8 @@ class ResNetConfig(Config):
             raise ValueError(unknown_name("Начала сети", self.stem, ("imagenet", "small")))
         if len(self.depths) != len(self.widths) or not self.depths:
             raise ValueError(f"Стадий в depths — {len(self.depths)}, в widths — {len(self.widths)}: нужно поровну.")
+        if self.block == "bottleneck" and min(self.widths) < 4:
+            raise ValueError(f"Внутри bottleneck каналов вчетверо меньше, а в widths есть {min(self.widths)}.")
 
 
 class ResNetOutput(NamedTuple):
@@ -245,7 +247,6 @@ class ResNet(Pretrained):
     """
 
     CONFIG: ClassVar[type[ResNetConfig]] = ResNetConfig
-    ARCHITECTURE: ClassVar[str] = "ResNetForImageClassification"
     LAYOUT: ClassVar[Layout] = formats.RESNET
     config: ResNetConfig
 
@@ -287,7 +288,7 @@ class ResNet(Pretrained):
         Raises:
             ValueError: не та форма картинок или ответов, ответы даны сети без головы.
         """
-        check_images(pixel_values, n_channels=self.config.n_channels)
+        self._check_input(pixel_values)
         x = self.maxpool(self.relu(self.bn1(self.conv1(pixel_values.to(self.conv1.weight.dtype)))))
         for name in self.stages:
             x = self.get_submodule(name)(x)
@@ -299,6 +300,16 @@ class ResNet(Pretrained):
             raise ValueError("Даны ответы labels, а у сети нет головы: добавьте её методом new_head(n_classes).")
         return ResNetOutput(x, pooled, logits, cross_entropy(logits, labels))
 
+    def _check_input(self, pixel_values: Tensor) -> None:
+        check_images(pixel_values, n_channels=self.config.n_channels)
+        # Во столько раз уменьшается картинка. От такой и меньшей остаётся одно число на канал.
+        shrink = 2 ** (len(self.stages) - 1) * (4 if self.config.stem == "imagenet" else 1)
+        if self.training and len(pixel_values) == 1 and max(pixel_values.shape[2:]) <= shrink:
+            raise ValueError(
+                f"Одна картинка формы {tuple(pixel_values.shape[1:])}: от неё останется по числу на канал, и BatchNorm "
+                "нечего усреднить. Возьмите пакет больше (у DataLoader: drop_last=True) или режим eval."
+            )
+
     def new_head(self, n_classes: int) -> Self:
         """Ставит новую, необученную голову: с этого начинается дообучение на своих классах.
 
@@ -308,6 +319,7 @@ class ResNet(Pretrained):
         Returns:
             Та же сеть.
         """
+        check_new_head(n_classes)
         weight = self.conv1.weight
         self.config = replace(self.config, n_classes=n_classes)
         self.fc = nn.Linear(self.config.widths[-1], n_classes, device=weight.device, dtype=weight.dtype)
@@ -329,7 +341,7 @@ class ResNet(Pretrained):
             name_or_folder: «resnet18» … «resnet152» — веса torchvision; иначе папка или имя на Hugging Face.
             n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
             weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Сеть в режиме eval.
@@ -342,6 +354,8 @@ class ResNet(Pretrained):
         if name in cls.PRESETS and not Path(name).is_dir():
             checkpoint = torchvision_checkpoint(name, weights)
             model = cls._build(checkpoint, cls.PRESETS[name], formats.RESNET_TORCHVISION, dtype)
+        elif weights != "DEFAULT":
+            raise ValueError(f"weights = {weights!r} выбирает веса torchvision, а {name_or_folder} — не её модель.")
         else:
             model = super().from_pretrained(name_or_folder, dtype=dtype)
         return model if n_classes is None else model.new_head(n_classes)
@@ -352,6 +366,11 @@ class ResNet(Pretrained):
         values = (formats.RESNET_SMALL_STEM if small else formats.RESNET).read_config(checkpoint.config)
         head = checkpoint.tensors.get("classifier.1.weight")
         return ResNetConfig(**values, stem="small" if small else "imagenet", n_classes=0 if head is None else len(head))
+
+    @property
+    def architecture(self) -> str:
+        """Имя того же класса в transformers."""
+        return "ResNetForImageClassification" if self.config.n_classes else "ResNetModel"
 
     def _layout(self) -> Layout:
         return formats.RESNET_SMALL_STEM if self.config.stem == "small" else formats.RESNET

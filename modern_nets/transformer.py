@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from modern_nets import formats
 from modern_nets.attention import MultiHeadAttention, padding_mask
 from modern_nets.checkpoints import Pretrained, match_tensors
-from modern_nets.checks import check_attention_mask, check_token_ids
+from modern_nets.checks import check_attention_mask, check_stop_tokens, check_token_ids
 from modern_nets.config import Config
 from modern_nets.files import Checkpoint, read_checkpoint
 from modern_nets.layers import MLP, cross_entropy
@@ -57,6 +57,8 @@ class TransformerConfig(Config):
         super().__post_init__()
         if self.d_model % 2:
             raise ValueError(f"d_model = {self.d_model} нечётно, а позиция — это пары из синуса и косинуса.")
+        if self.marian and self.layer_norm_eps != 1e-5:
+            raise ValueError(f"У Marian layer_norm_eps = 1e-05, и в файл его не пишут, а пришло {self.layer_norm_eps}.")
 
 
 class TransformerOutput(NamedTuple):
@@ -344,7 +346,13 @@ class Transformer(Pretrained):
 
         Returns:
             Переводы со знаком начала, форма (B, не больше 1 + max_new_tokens).
+
+        Raises:
+            ValueError: не те формы, номер вне словаря, дописывать нечего.
         """
+        check_stop_tokens([start_token, stop_token, *forbidden_tokens], vocab_size=self.config.vocab_size)
+        if max_new_tokens < 1:
+            raise ValueError(f"Дописать надо хотя бы один токен, а пришло max_new_tokens = {max_new_tokens}.")
         context = self.encode(input_ids, attention_mask)
         written = input_ids.new_full((len(input_ids), 1), start_token)
         finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
@@ -365,7 +373,7 @@ class Transformer(Pretrained):
 
         Args:
             name_or_folder: Папка с config.json и model.safetensors или имя на Hugging Face.
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Модель в режиме eval.
@@ -409,10 +417,13 @@ class Transformer(Pretrained):
                 "Уберите их до обучения: reference.encoder.norm = reference.decoder.norm = None."
             )
         layer, config = reference.encoder.layers[0], self.config
+        activation = getattr(layer.activation, "__name__", type(layer.activation).__name__.lower())
+        if getattr(layer.activation, "approximate", "none") == "tanh":
+            activation = "gelu_tanh"
         theirs = {
             "n_heads": layer.self_attn.num_heads,
             "layer_norm_eps": layer.norm1.eps,
-            "activation": getattr(layer.activation, "__name__", type(layer.activation).__name__.lower()),
+            "activation": activation,
             "norm_first": layer.norm_first,
         }
         ours = {"norm_first": False} | {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from modern_nets import formats
 from modern_nets.attention import MultiHeadAttention
 from modern_nets.checkpoints import Pretrained
-from modern_nets.checks import check_images
+from modern_nets.checks import check_images, check_new_head
 from modern_nets.config import Config
 from modern_nets.files import Checkpoint, torchvision_checkpoint
 from modern_nets.layers import MLP, cross_entropy, init_weights
@@ -205,6 +205,7 @@ class ViT(Pretrained):
         Returns:
             Та же модель.
         """
+        check_new_head(n_classes)
         self.config = replace(self.config, n_classes=n_classes)
         weight = self.cls_token
         self.head = nn.Linear(self.config.d_model, n_classes, device=weight.device, dtype=weight.dtype)
@@ -228,7 +229,7 @@ class ViT(Pretrained):
             n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
                 Если в файле головы нет, нет её и у модели.
             weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
-            dtype: Тип чисел; None — как в файле.
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
 
         Returns:
             Модель в режиме eval.
@@ -241,6 +242,8 @@ class ViT(Pretrained):
         if name in cls.PRESETS and not Path(name).is_dir():
             checkpoint = torchvision_checkpoint(name, weights)
             model = cls._build(checkpoint, cls.PRESETS[name], formats.VIT_TORCHVISION, dtype)
+        elif weights != "DEFAULT":
+            raise ValueError(f"weights = {weights!r} выбирает веса torchvision, а {name_or_folder} — не её модель.")
         else:
             model = super().from_pretrained(name_or_folder, dtype=dtype)
         return model if n_classes is None else model.new_head(n_classes)

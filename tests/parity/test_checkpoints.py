@@ -155,6 +155,17 @@ def test_resnet_reads_torchvision_weights_by_name(tmp_path: Path, monkeypatch: p
         ResNet.from_pretrained("resnet18", weights="IMAGENET1K_V3")
 
 
+@pytest.mark.parametrize("size", [0, 1000])
+def test_truncated_torchvision_file_is_refused(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    path = tmp_path / "hub" / "checkpoints" / torchvision.models.ResNet18_Weights.DEFAULT.url.rsplit("/", 1)[-1]
+    torch.save({"conv1.weight": torch.zeros(1000)}, path)
+    path.write_bytes(path.read_bytes()[:size])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match=r"Файл весов resnet18 повреждён.*checkpoints"):
+        ResNet.from_pretrained("resnet18")
+
+
 def test_small_stem_survives_the_disk_and_transformers_refuses_it(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = resnet18(stem="small", widths=(8, 8, 12), depths=(1, 1, 1), stem_width=8, n_channels=1, n_classes=10).eval()
@@ -187,6 +198,39 @@ def test_label_names_pass_through_and_a_new_head_forgets_them(tmp_path: Path) ->
     assert transformers.ViTConfig.from_pretrained(tmp_path / "b").id2label == labels["id2label"]
     model.new_head(4).save_pretrained(tmp_path / "c")
     assert transformers.ViTForImageClassification.from_pretrained(tmp_path / "c").config.num_labels == 4
+
+
+def test_transformers_reads_a_resnet_without_a_head(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = resnet18(widths=(8, 12), depths=(1, 1), stem_width=8, n_classes=0).eval()
+    model.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["ResNetModel"]
+    theirs = transformers.ResNetModel.from_pretrained(tmp_path).eval()
+    images = torch.randn(2, 3, 40, 40)
+    with torch.no_grad():
+        compare("features", model(images).last_hidden_state, theirs(images).last_hidden_state, 1e-5)
+
+
+def test_a_score_of_one_class_survives_the_disk(tmp_path: Path) -> None:
+    """Так устроены оценщики пар текстов (cross-encoder): класс один, ответ — его логит."""
+    torch.manual_seed(0)
+    reference = transformers.BertForSequenceClassification(transformers.BertConfig(**BERT_SIZES, num_labels=1)).eval()
+    reference.save_pretrained(tmp_path / "theirs")
+    ours = BertForSequenceClassification.from_pretrained(tmp_path / "theirs")
+    ours.save_pretrained(tmp_path / "ours")
+    again = transformers.BertForSequenceClassification.from_pretrained(tmp_path / "ours").eval()
+    inputs = token_inputs(torch.float32)
+    with torch.no_grad():
+        compare("logits", ours(**inputs).logits, reference(**inputs).logits, 1e-4)
+        assert torch.equal(again(**inputs).logits, reference(**inputs).logits)
+
+
+@pytest.mark.parametrize("name", ["bert-classifier", "gpt2", "vit", "resnet-basic"])
+def test_config_written_with_every_default_is_understood(name: str, tmp_path: Path) -> None:
+    ours, reference = BY_NAME[name].build(tmp_path)
+    reference.config.to_json_file(tmp_path / "config.json", use_diff=False)
+    assert "problem_type" in json.loads((tmp_path / "config.json").read_text())
+    assert type(ours).from_pretrained(tmp_path).config == ours.config
 
 
 def test_half_precision_folder_is_read_as_its_config_says(tmp_path: Path) -> None:
@@ -227,6 +271,28 @@ OFFICIAL_CONFIGS = {
         | {"task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}}},
         GPT2Config(),
     ),
+    "DeepPavlov/rubert-base-cased": (
+        formats.BERT,
+        {"architectures": ["BertModel"], "attention_probs_dropout_prob": 0.1, "directionality": "bidi"}
+        | {"hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 768, "initializer_range": 0.02}
+        | {"intermediate_size": 3072, "layer_norm_eps": 1e-12, "max_position_embeddings": 512, "model_type": "bert"}
+        | {"num_attention_heads": 12, "num_hidden_layers": 12, "output_past": True, "pad_token_id": 0}
+        | {"pooler_fc_size": 768, "pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3}
+        | {"pooler_size_per_head": 128, "pooler_type": "first_token_transform", "type_vocab_size": 2}
+        | {"vocab_size": 119547, "pruned_heads": {}},
+        BertConfig(vocab_size=119547),
+    ),
+    "ai-forever/rugpt3small_based_on_gpt2": (
+        formats.GPT2,
+        {"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1, "n_ctx": 2048}
+        | {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "embd_pdrop": 0.1, "gradient_checkpointing": False}
+        | {"id2label": {"0": "LABEL_0"}, "initializer_range": 0.02, "label2id": {"LABEL_0": 0}, "n_embd": 768}
+        | {"layer_norm_epsilon": 1e-5, "model_type": "gpt2", "n_head": 12, "n_inner": None, "n_layer": 12}
+        | {"n_positions": 2048, "n_special": 0, "output_past": True, "predict_special_tokens": True}
+        | {"resid_pdrop": 0.1, "summary_activation": None, "summary_first_dropout": 0.1, "summary_type": "cls_index"}
+        | {"summary_proj_to_labels": True, "summary_use_proj": True, "use_cache": True, "vocab_size": 50264},
+        GPT2Config(vocab_size=50264, max_tokens=2048),
+    ),
     "cointegrated/rubert-tiny2": (
         formats.BERT,
         {"architectures": ["BertForPreTraining"], "attention_probs_dropout_prob": 0.1, "classifier_dropout": None}
@@ -245,18 +311,6 @@ OFFICIAL_CONFIGS = {
         | {"pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3, "pooler_size_per_head": 128}
         | {"pooler_type": "first_token_transform", "type_vocab_size": 2, "vocab_size": 120138},
         BertConfig(vocab_size=120138),
-    ),
-    "ai-forever/rugpt3small_based_on_gpt2": (
-        formats.GPT2,
-        {"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1}
-        | {"bos_token_id": 1, "embd_pdrop": 0.1, "eos_token_id": 2, "gradient_checkpointing": False}
-        | {"id2label": {"0": "LABEL_0"}, "initializer_range": 0.02, "label2id": {"LABEL_0": 0}}
-        | {"layer_norm_epsilon": 1e-5, "model_type": "gpt2", "n_ctx": 2048, "n_embd": 768, "n_head": 12}
-        | {"n_inner": None, "n_layer": 12, "n_positions": 2048, "pad_token_id": 0, "reorder_and_upcast_attn": False}
-        | {"resid_pdrop": 0.1, "scale_attn_by_inverse_layer_idx": False, "scale_attn_weights": True}
-        | {"summary_activation": None, "summary_first_dropout": 0.1, "summary_proj_to_labels": True}
-        | {"summary_type": "cls_index", "summary_use_proj": True, "use_cache": True, "vocab_size": 50264},
-        GPT2Config(vocab_size=50264, max_tokens=2048),
     ),
     "Helsinki-NLP/opus-mt-en-ru": (
         formats.MARIAN,

@@ -15,7 +15,12 @@ from tests.parity.pairs import BY_NAME, TOLERANCE, Pair, token_inputs
 
 @pytest.fixture(params=[torch.float64, torch.float32], ids=str)
 def models(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[GPT2, nn.Module]:
-    return BY_NAME["gpt2"].build(tmp_path, request.param)
+    """Крупные позиции: с обычными жадное продолжение — одно и то же слово, и сверять нечего."""
+    pair = BY_NAME["gpt2"]
+    _, reference = pair.build(tmp_path, request.param)
+    with torch.no_grad():
+        reference.transformer.wpe.weight.mul_(6)
+    return pair.read(reference, tmp_path / "varied"), reference
 
 
 def left_padded() -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,6 +65,7 @@ def test_reading_in_pieces_equals_reading_at_once(
 def test_greedy_generation_equals_transformers(models: tuple[GPT2, nn.Module]) -> None:
     ours, reference = models
     ids, mask = left_padded()
+    assert len({tuple(row) for row in generate(ours, ids, 8, attention_mask=mask)[:, 11:].tolist()}) == 4
     for row in range(4):
         prompt = ids[row : row + 1, mask[row].bool()]
         theirs = reference.generate(prompt, max_new_tokens=8, do_sample=False, pad_token_id=0)
@@ -88,6 +94,19 @@ def test_stop_tokens_end_each_row_on_its_own(models: tuple[GPT2, nn.Module]) -> 
     assert torch.equal(stopped, theirs)
     alone = generate(ours, ids[:1], 8, stop_tokens=[stop])
     assert alone.shape[1] == 11 + free[0, 11:].tolist().index(stop) + 1
+
+
+def test_a_finished_row_is_filled_with_the_first_of_the_stop_tokens(models: tuple[GPT2, nn.Module]) -> None:
+    model, _ = models
+    ids, mask = left_padded()
+    free = generate(model, ids, 8, attention_mask=mask)
+    stop = int(free[0, 13])
+    other = next(token for token in range(37) if token not in free)
+    for stops in ([stop, other], [other, stop]):
+        row = generate(model, ids, 8, attention_mask=mask, stop_tokens=stops)[0, 11:].tolist()
+        end = row.index(stop) + 1
+        assert len(row) > end
+        assert row[end:] == [stops[0]] * (len(row) - end)
 
 
 def test_stream_gives_the_same_tokens_one_at_a_time(models: tuple[GPT2, nn.Module]) -> None:

@@ -79,6 +79,7 @@ def test_final_norms_are_not_silently_dropped() -> None:
         ({"nhead": 4}, "n_heads = 4"),
         ({"norm_first": True}, "norm_first = True"),
         ({"activation": "gelu"}, "activation = 'gelu'"),
+        ({"activation": nn.GELU(approximate="tanh")}, "activation = 'gelu_tanh'"),
         ({"layer_norm_eps": 1e-6}, "layer_norm_eps = 1e-06"),
         ({"dim_feedforward": 24}, "форма"),
         ({"num_encoder_layers": 2}, "нет тензора"),
