@@ -209,3 +209,8 @@ def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) 
         raise ValueError(f"top_k — сколько токенов оставить, хотя бы один, а пришло {top_k}.")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p — доля больше 0 и не больше 1, а пришла {top_p}.")
+    if temperature == 0 and (top_k, top_p) != (None, None):
+        raise ValueError(
+            f"Температура 0 — жадный выбор, и top_k = {top_k}, top_p = {top_p} на него не действуют. "
+            "Чтобы выбирать случайно, задайте temperature=1.0; чтобы жадно — уберите их."
+        )

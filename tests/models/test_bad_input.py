@@ -119,6 +119,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "generate: stop token out of range": (lambda: stream(GPT, IDS, 1, stop_tokens=[20]), "20 вне словаря"),
     "generate: stop token without a list": (lambda: stream(GPT, IDS, 1, stop_tokens=3), r"\[3\]"),
     "pick: top_k of zero": (lambda: pick_token(torch.zeros(3), 0, top_k=0), "top_k.*0"),
+    "generate: cut without temperature": (lambda: stream(GPT, IDS, 1, top_p=0.9), r"top_p = 0\.9.*temperature=1"),
     "probabilities at zero": (lambda: next_token_probabilities(torch.zeros(1, 3), 0.0), "жадный"),
     "vit: another size": (lambda: VIT(torch.zeros(1, 3, 12, 8)), r"12 × 8.*8 × 8"),
     "vit: greyscale": (lambda: VIT(torch.zeros(1, 1, 8, 8)), r"3 каналами.*каналов 1"),
