@@ -64,10 +64,13 @@ def test_comparison():
 
 
 def test_flops_are_those_of_the_matrix_products():
-    n_tokens, d, d_mlp, n_layers = 8 * 128, 32, 64, 2
-    scores = 2 * 8 * 128 * 128 * d  # QKᵀ и столько же на умножение весов на V
-    pooler = 8 * d * d
-    assert count_flops(TINY["bert"]) == 2 * (n_layers * (n_tokens * (4 * d * d + 2 * d * d_mlp) + scores) + pooler)
+    case = TINY["bert"]
+    n_batch, n_tokens = case.inputs["input_ids"].shape
+    d, d_mlp, n_layers = 32, 64, 2
+    weights = n_batch * n_tokens * (4 * d * d + 2 * d * d_mlp)
+    attention = 2 * n_batch * n_tokens * n_tokens * d  # QKᵀ и умножение весов на V
+    pooler = n_batch * d * d
+    assert count_flops(case) == 2 * (n_layers * (weights + attention) + pooler)
 
 
 @pytest.mark.skipif(not memory.IS_AVAILABLE, reason="память меряется только под Linux")
