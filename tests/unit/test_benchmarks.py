@@ -8,7 +8,7 @@ import torch
 from benchmarks import memory
 from benchmarks.generation import SMALL, Writing
 from benchmarks.models import FORWARD, OURS, REFERENCE, STEP, cases, check_equal
-from benchmarks.timing import Comparison, compare, count_flops
+from benchmarks.timing import Comparison, compare, count_flops, matmul_share
 
 TINY = cases(tiny=True)
 
@@ -71,6 +71,11 @@ def test_flops_are_those_of_the_matrix_products():
     attention = 2 * n_batch * n_tokens * n_tokens * d  # QKᵀ и умножение весов на V
     pooler = n_batch * d * d
     assert count_flops(case) == 2 * (n_layers * (weights + attention) + pooler)
+
+
+def test_share_of_a_matrix_product():
+    case = TINY["bert"]
+    assert 0 < matmul_share(case, case.work(FORWARD, case.build()), rounds=1) < 1
 
 
 @pytest.mark.skipif(not memory.IS_AVAILABLE, reason="память меряется только под Linux")
