@@ -22,9 +22,9 @@ def test_pair_counts_the_same(name, tmp_path):
     ours, reference = case.load(OURS, tmp_path), case.load(REFERENCE, tmp_path)
     if case.same_weights:
         check_equal(case, ours, reference)
-    assert sum(p.numel() for p in ours.parameters()) == pytest.approx(
-        sum(p.numel() for p in reference.parameters()), rel=0.01
-    )
+    n_ours, n_theirs = (sum(p.numel() for p in model.parameters()) for model in (ours, reference))
+    # У vit-pytorch нет сдвигов у проекций внимания и есть лишние нормализации.
+    assert n_ours == pytest.approx(n_theirs, rel=0 if case.same_weights else 0.05)
     for task in case.tasks:
         times = compare(case.work(task, ours), case.work(task, reference), rounds=1)
         assert times.ratio > 0
