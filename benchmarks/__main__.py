@@ -15,7 +15,7 @@ import torch
 from benchmarks import memory
 from benchmarks.generation import WRITINGS, Writing
 from benchmarks.models import FORWARD, OURS, REFERENCE, TASK_TITLES, Case, cases, check_equal
-from benchmarks.timing import MATRICES, Comparison, compare, count_flops, matmul_rate
+from benchmarks.timing import MATRICES, Comparison, compare, matmul_share
 
 TIME_TARGET, MEMORY_TARGET = 1.03, 1.05
 LIBRARIES = ("torch", "transformers", "torchvision", "timm", "vit-pytorch")
@@ -25,11 +25,10 @@ def main() -> None:
     """Разбирает командную строку и печатает таблицу."""
     options = parse()
     torch.set_num_threads(2)
-    rate = matmul_rate(options.rounds)
-    show_heading(options.rounds, rate)
+    show_heading(options.rounds)
     for name, case in cases().items():
         if options.only in (None, name):
-            measure_case(name, case, options, rate)
+            measure_case(name, case, options)
     for name, writing in WRITINGS.items():
         if options.only in (None, name):
             measure_writing(writing, options.rounds)
@@ -50,12 +49,12 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def show_heading(rounds: int, rate: float) -> None:
+def show_heading(rounds: int) -> None:
     """Печатает, на чём мерили, и заголовки столбцов."""
     print(f"{', '.join(map(installed, LIBRARIES))}; {platform.machine()}, потоков {torch.get_num_threads()}")
     print(f"Раундов {rounds}; отношение — наше / образец, по медианам; разброс — средняя половина раундов.")
     sizes = "×".join(map(str, MATRICES))
-    print(f"Доля A·B — какую часть скорости умножения матриц {sizes} ({rate / 1e9:.0f} Гфлоп/с) даёт наш проход.\n")
+    print(f"Доля A·B — какую часть скорости умножения матриц {sizes} даёт наш проход.\n")
     print(f"{'что':<47}{'наше':>10}{'образец':>10}{'отн.':>8}{'разброс':>13}{'цель':>8}{'':>4}{'доля A·B':>10}")
 
 
@@ -67,7 +66,7 @@ def installed(library: str) -> str:
         return f"{library} —"
 
 
-def measure_case(name: str, case: Case, options: argparse.Namespace, rate: float) -> None:
+def measure_case(name: str, case: Case, options: argparse.Namespace) -> None:
     """Строки таблицы для одной пары: время и память каждой работы."""
     if not case.is_available:
         how = "pip install -r requirements/benchmarks.txt"
@@ -77,20 +76,22 @@ def measure_case(name: str, case: Case, options: argparse.Namespace, rate: float
         case.save(Path(folder))
         for task in case.tasks:
             title = f"{case.title}, {TASK_TITLES[task]}"
-            share = count_flops(case) / rate if task == FORWARD else None
-            show_time(title, measure_time(case, task, Path(folder), options.rounds), TIME_TARGET, share)
+            times, share = measure_time(case, task, Path(folder), options.rounds)
+            show_time(title, times, TIME_TARGET, share)
             if memory.IS_AVAILABLE and not options.quick:
                 ours, reference = memory.measure(name, task, Path(folder))
                 figures = f"{ours / 1e6:>7.0f} МБ{reference / 1e6:>7.0f} МБ"
                 show_row(f"{title}: память", figures, ours / reference, "", MEMORY_TARGET)
 
 
-def measure_time(case: Case, task: str, folder: Path, rounds: int) -> Comparison:
-    """Время нашей модели и образца; сначала — что они считают одно и то же."""
+def measure_time(case: Case, task: str, folder: Path, rounds: int) -> tuple[Comparison, str]:
+    """Время нашей модели и образца и доля нашего прохода; сначала — что пара считает одно и то же."""
     ours, reference = case.load(OURS, folder), case.load(REFERENCE, folder)
     if case.same_weights:
         check_equal(case, ours, reference)
-    return compare(case.work(task, ours), case.work(task, reference), rounds)
+    our_work = case.work(task, ours)
+    times = compare(our_work, case.work(task, reference), rounds)
+    return times, f"{matmul_share(case, our_work, rounds):.2f}" if task == FORWARD else ""
 
 
 def measure_writing(writing: Writing, rounds: int) -> None:
@@ -100,18 +101,10 @@ def measure_writing(writing: Writing, rounds: int) -> None:
         show_time(writing.title, compare(ours, reference, rounds), writing.target)
 
 
-def show_time(title: str, times: Comparison, target: float, ideal: float | None = None) -> None:
-    """Печатает строку о времени.
-
-    Args:
-        title: Название строки.
-        times: Замеры.
-        target: Отношение, больше которого быть не должно.
-        ideal: Сколько секунд длился бы проход со скоростью голого умножения матриц.
-    """
+def show_time(title: str, times: Comparison, target: float, share: str = "") -> None:
+    """Печатает строку о времени."""
     figures = f"{1000 * times.our_median:>7.0f} мс{1000 * times.reference_median:>7.0f} мс"
     low, high = times.spread
-    share = "" if ideal is None else f"{ideal / times.our_median:.2f}"
     show_row(title, figures, times.ratio, f"{low:.2f}–{high:.2f}", target, share)
 
 

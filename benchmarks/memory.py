@@ -7,6 +7,7 @@
 
 import ctypes
 import gc
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from benchmarks.models import OURS, REFERENCE, Case, cases
 
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 IS_AVAILABLE = CLEAR_REFS.exists()  # пик занятой памяти сбрасывает только Linux
+# Большой тензор занимает свои страницы и, освобождённый, сразу их возвращает. Иначе glibc подстраивает порог по ходу
+# дела, и у одной и той же модели рост меняется от запуска к запуску больше, чем разнятся модели.
+ENVIRONMENT = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
 
 
 def main() -> None:
@@ -54,8 +58,9 @@ def measure(name: str, task: str, folder: Path) -> tuple[int, int]:
     grown = []
     for side in (OURS, REFERENCE):
         command = [sys.executable, "-m", "benchmarks.memory", name, task, side, str(folder)]
-        output = subprocess.run(command, cwd=Path(__file__).parent.parent, check=True, stdout=subprocess.PIPE).stdout
-        grown.append(int(output.split()[-1]))
+        project = Path(__file__).parent.parent
+        done = subprocess.run(command, cwd=project, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE)
+        grown.append(int(done.stdout.split()[-1]))
     return grown[0], grown[1]
 
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,18 +127,21 @@ def cases(*, tiny: bool = False) -> dict[str, Case]:
     generator = torch.Generator().manual_seed(0)
     text = {"d_model": 32, "n_layers": 2, "n_heads": 2, "d_mlp": 64, "vocab_size": 100} if tiny else {}
     picture = {"d_model": 32, "n_layers": 2, "n_heads": 2, "d_mlp": 64, "image_size": 32} if tiny else {}
-    depths = {"depths": (1, 1, 1, 1)} if tiny else {}
+    n_texts, n_tokens, n_pictures = (2, 16, 2) if tiny else (8, 128, 8)
     bert, gpt2, vit = BertConfig(**text), GPT2Config(**text), ViTConfig(**picture)
-    resnet = ResNet.CONFIG(**{**vars(RESNETS["resnet50"]), **depths})
+    resnet = replace(RESNETS["resnet50"], depths=(1, 1, 1, 1)) if tiny else RESNETS["resnet50"]
 
     def ids(vocab_size: int, *shape: int) -> Tensor:
         return torch.randint(1, vocab_size, shape, generator=generator)
 
-    bert_ids, gpt2_ids = {"input_ids": ids(bert.vocab_size, 8, 128)}, {"input_ids": ids(gpt2.vocab_size, 4, 256)}
-    bert_answers, classes = {"labels": ids(bert.vocab_size, 8, 128)}, {"labels": ids(1000, 8)}
-    lengths = torch.arange(16, 129, 16)  # (8,): от 16 настоящих токенов до 128
-    padding = {"attention_mask": (torch.arange(128) < lengths[:, None]).long()}  # (8, 128)
-    pictures = {"pixel_values": torch.randn(8, 3, vit.image_size, vit.image_size, generator=generator)}
+    bert_ids = {"input_ids": ids(bert.vocab_size, n_texts, n_tokens)}
+    bert_answers = {"labels": ids(bert.vocab_size, n_texts, n_tokens)}
+    lengths = torch.arange(1, n_texts + 1) * n_tokens // n_texts  # от самого короткого текста до полного
+    padding = {"attention_mask": (torch.arange(n_tokens) < lengths[:, None]).long()}
+    gpt2_ids = {"input_ids": ids(gpt2.vocab_size, n_texts // 2, 2 * n_tokens)}
+    side = vit.image_size
+    pictures = {"pixel_values": torch.randn(n_pictures, 3, side, side, generator=generator)}
+    classes = {"labels": ids(1000, n_pictures)}
     bert_size, vit_size = "BERT-base 8×128", "ViT-B/16 пакет 8"
     build_bert, build_vit = partial(Bert, bert), partial(ViT, vit)
     return {

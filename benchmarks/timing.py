@@ -71,12 +71,26 @@ def compare(ours: Callable[[], Any], reference: Callable[[], Any], rounds: int) 
     return Comparison(**times)
 
 
-def matmul_rate(rounds: int) -> float:
-    """Операций в секунду у голого умножения матриц float32, медиана раундов."""
+def matmul_share(case: Case, work: Callable[[], Any], rounds: int) -> float:
+    """Какую часть скорости голого умножения матриц float32 даёт проход нашей модели; меряются по очереди.
+
+    Args:
+        case: Пара: по ней считаются операции.
+        work: Проход нашей модели.
+        rounds: Сколько раз мерить.
+    """
     n_rows, n_inner, n_columns = MATRICES
     left, right = torch.randn(n_rows, n_inner), torch.randn(n_inner, n_columns)
-    times = [seconds(lambda: left @ right) for _ in range(10 * rounds)]
-    return 2 * n_rows * n_inner * n_columns / statistics.median(times)
+    n_products = 20  # столько же, сколько длится проход, мерить незачем, а одно умножение слишком коротко
+
+    def products() -> None:
+        for _ in range(n_products):
+            left @ right
+
+    times = compare(work, products, rounds)
+    return (
+        count_flops(case) / times.our_median / (2 * n_rows * n_inner * n_columns * n_products / times.reference_median)
+    )
 
 
 def count_flops(case: Case) -> int:

@@ -8,7 +8,7 @@ import torch
 from benchmarks import memory
 from benchmarks.generation import SMALL, Writing
 from benchmarks.models import FORWARD, OURS, REFERENCE, STEP, cases, check_equal
-from benchmarks.timing import Comparison, compare, count_flops
+from benchmarks.timing import Comparison, compare, count_flops, matmul_share
 
 TINY = cases(tiny=True)
 
@@ -22,9 +22,9 @@ def test_pair_counts_the_same(name, tmp_path):
     ours, reference = case.load(OURS, tmp_path), case.load(REFERENCE, tmp_path)
     if case.same_weights:
         check_equal(case, ours, reference)
-    assert sum(p.numel() for p in ours.parameters()) == pytest.approx(
-        sum(p.numel() for p in reference.parameters()), rel=0.01
-    )
+    n_ours, n_theirs = (sum(p.numel() for p in model.parameters()) for model in (ours, reference))
+    # У vit-pytorch нет сдвигов у проекций внимания и есть лишние нормализации.
+    assert n_ours == pytest.approx(n_theirs, rel=0 if case.same_weights else 0.05)
     for task in case.tasks:
         times = compare(case.work(task, ours), case.work(task, reference), rounds=1)
         assert times.ratio > 0
@@ -64,10 +64,18 @@ def test_comparison():
 
 
 def test_flops_are_those_of_the_matrix_products():
-    n_tokens, d, d_mlp, n_layers = 8 * 128, 32, 64, 2
-    scores = 2 * 8 * 128 * 128 * d  # QKᵀ и столько же на умножение весов на V
-    pooler = 8 * d * d
-    assert count_flops(TINY["bert"]) == 2 * (n_layers * (n_tokens * (4 * d * d + 2 * d * d_mlp) + scores) + pooler)
+    case = TINY["bert"]
+    n_batch, n_tokens = case.inputs["input_ids"].shape
+    d, d_mlp, n_layers = 32, 64, 2
+    weights = n_batch * n_tokens * (4 * d * d + 2 * d * d_mlp)
+    attention = 2 * n_batch * n_tokens * n_tokens * d  # QKᵀ и умножение весов на V
+    pooler = n_batch * d * d
+    assert count_flops(case) == 2 * (n_layers * (weights + attention) + pooler)
+
+
+def test_share_of_a_matrix_product():
+    case = TINY["bert"]
+    assert 0 < matmul_share(case, case.work(FORWARD, case.build()), rounds=1) < 1
 
 
 @pytest.mark.skipif(not memory.IS_AVAILABLE, reason="память меряется только под Linux")
