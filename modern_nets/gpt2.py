@@ -225,7 +225,8 @@ def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:
         raise ValueError(f"Ответы labels формы {tuple(labels.shape)}, а ожидались формы {tuple(logits.shape[:2])}.")
     if labels.shape[1] < 2:
         raise ValueError("В последовательности один токен: следующего нет, и предсказывать нечего.")
-    return cross_entropy(logits[:, :-1], labels[:, 1:])
+    # Сдвинуты ответы, а не логиты: срез логитов скопировал бы B · T · V чисел.
+    return cross_entropy(logits, F.pad(labels[:, 1:], (0, 1), value=-100))
 
 
 PRESETS: dict[str, GPT2Config] = {
