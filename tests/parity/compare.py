@@ -38,12 +38,12 @@ def compare_layers(
 
 def compare_files(pair: Pair, ours: Pretrained, reference: nn.Module, folder: Path) -> None:
     """Записанное нами равно записанному оригиналом до бита: имена, формы, типы, числа."""
-    if pair.layout is None:
+    if pair.config is None:
         reference.save_pretrained(folder / "theirs")
         ours.save_pretrained(folder / "ours")
         theirs, written = (load_file(folder / side / "model.safetensors") for side in ("theirs", "ours"))
     else:
-        theirs, written = reference.state_dict(), pair.layout.pack(ours.state_dict())
+        theirs, written = reference.state_dict(), pair.file_layout.pack(ours.state_dict())
     # ViT без головы transformers пишет без приставки «vit.»: имена сравниваются так, как их читает загрузчик.
     theirs = {pair.file_layout.plain(name): tensor for name, tensor in theirs.items()}
     written = {pair.file_layout.plain(name): tensor for name, tensor in written.items()}
@@ -69,7 +69,7 @@ def compare_training_step(pair: Pair, ours: Pretrained, reference: nn.Module) ->
     theirs = gradients(reference)
     layout = pair.file_layout
     mine = layout.pack({name: p.grad for name, p in ours.named_parameters() if p.grad is not None})
-    if pair.layout is None:
+    if pair.config is None:
         theirs = saved_names(reference, theirs)
     mine = {layout.plain(name): grad for name, grad in mine.items()}
     theirs = {layout.plain(name): grad for name, grad in theirs.items()}

@@ -69,9 +69,8 @@ class Pair:
         inputs: Строит входы по типу чисел.
         layers: Путь к нашему слою → путь к слою оригинала; {i} — номер блока.
         logits: Берёт из выхода то, по чему считаются потери.
-        layout: Раскладка файла, когда она не Hugging Face.
-        config: Настройки, когда оригинал не пишет папку.
-        layout_of: Раскладка Hugging Face, когда у класса она не одна.
+        layout: Раскладка файла, когда она не основная у нашего класса.
+        config: Настройки, когда оригинал (torchvision) не пишет папку.
     """
 
     name: str
@@ -82,12 +81,11 @@ class Pair:
     logits: Callable[[Any], Tensor] = lambda output: output.logits
     layout: Layout | None = None
     config: Any = None
-    layout_of: Layout | None = None
 
     @property
     def file_layout(self) -> Layout:
         """Под какими именами оригинал пишет тензоры."""
-        return self.layout or self.layout_of or self.ours.LAYOUT
+        return self.layout or self.ours.LAYOUT
 
     def build(self, folder: Path, dtype: torch.dtype = torch.float64) -> tuple[Pretrained, nn.Module]:
         """Наша модель и оригинал с одними весами."""
@@ -99,15 +97,15 @@ class Pair:
 
     def read(self, reference: nn.Module, folder: Path) -> Pretrained:
         """Наша модель с весами оригинала."""
-        if self.layout is None:
+        if self.config is None:
             reference.save_pretrained(folder)
             return self.ours.from_pretrained(folder)
         checkpoint = Checkpoint("torchvision", {}, reference.state_dict())
-        return self.ours._build(checkpoint, self.config, self.layout, None)
+        return self.ours._build(checkpoint, self.config, self.file_layout, None)
 
     def run_reference(self, reference: nn.Module, inputs: dict[str, Tensor]) -> Any:
         """Выход оригинала; torchvision принимает картинки без имени."""
-        return reference(**inputs) if self.layout is None else reference(inputs["pixel_values"])
+        return reference(**inputs) if self.config is None else reference(inputs["pixel_values"])
 
 
 def randomize(model: nn.Module) -> None:
@@ -308,7 +306,7 @@ PAIRS = [
         Transformer,
         marian_inputs,
         marian_layers(),
-        layout_of=formats.MARIAN,
+        layout=formats.MARIAN,
     ),
     Pair(
         "vit",
