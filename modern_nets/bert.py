@@ -213,11 +213,10 @@ class Bert(Pretrained):
         return self.dropout(self.embedding_norm(self.token_embedding(input_ids) + segments + positions))
 
     @classmethod
-    def _configure(cls, checkpoint: Checkpoint) -> BertConfig:
+    def _configure(cls, checkpoint: Checkpoint, layout: Layout) -> BertConfig:
         """В файлах, где тело обучали без pooler, его нет и у нас."""
-        names = {cls.LAYOUT.plain(name) for name in checkpoint.tensors}
-        has_pooler = any(name.startswith("pooler.") for name in names)
-        return BertConfig(**cls.LAYOUT.read_config(checkpoint.config), pooler=has_pooler)
+        has_pooler = any(layout.plain(name).startswith("pooler.") for name in checkpoint.tensors)
+        return BertConfig(**layout.read_config(checkpoint.config), pooler=has_pooler)
 
 
 class BertForMaskedLM(Pretrained):
@@ -276,8 +275,8 @@ class BertForMaskedLM(Pretrained):
         return BertHeadOutput(logits, None if labels is None else cross_entropy(logits, labels), attentions)
 
     @classmethod
-    def _configure(cls, checkpoint: Checkpoint) -> BertConfig:
-        return BertConfig(**cls.LAYOUT.read_config(checkpoint.config), pooler=False)
+    def _configure(cls, checkpoint: Checkpoint, layout: Layout) -> BertConfig:
+        return BertConfig(**layout.read_config(checkpoint.config), pooler=False)
 
 
 class BertForSequenceClassification(Pretrained):
@@ -383,10 +382,8 @@ class BertForSequenceClassification(Pretrained):
         return model
 
     @classmethod
-    def _configure(cls, checkpoint: Checkpoint) -> BertConfig:
-        head = checkpoint.tensors.get("classifier.weight")
-        config = Bert._configure(checkpoint)
-        return replace(config, n_classes=0 if head is None else len(head))
+    def _configure(cls, checkpoint: Checkpoint, layout: Layout) -> BertConfig:
+        return replace(Bert._configure(checkpoint, layout), n_classes=checkpoint.n_rows("classifier.weight"))
 
 
 PRESETS: dict[str, BertConfig] = {"bert-base-uncased": BertConfig()}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from modern_nets.config import Config
-from modern_nets.files import WEIGHTS, Checkpoint, read_checkpoint
+from modern_nets.files import WEIGHTS, Checkpoint, read_checkpoint, torchvision_checkpoint
 from modern_nets.layout import INERT_FIELDS, Layout
 
 
@@ -39,6 +39,7 @@ class Pretrained(nn.Module):
     Attributes:
         CONFIG: Класс настроек.
         LAYOUT: Как модель записана в папке.
+        OTHER_LAYOUTS: Раскладки, которые модель читает сверх основной; их различает model_type.
         PRESETS: Готовые наборы настроек по именам.
         ARCHITECTURE: Имя того же класса в transformers.
         config: Настройки модели.
@@ -48,6 +49,7 @@ class Pretrained(nn.Module):
 
     CONFIG: ClassVar[type[Config]]
     LAYOUT: ClassVar[Layout]
+    OTHER_LAYOUTS: ClassVar[tuple[Layout, ...]] = ()
     PRESETS: ClassVar[Mapping[str, Config]] = {}
     ARCHITECTURE: ClassVar[str] = ""
 
@@ -71,11 +73,13 @@ class Pretrained(nn.Module):
             ValueError: файл повреждён, в нём не те тензоры или config.json требует того, чего в пакете нет.
         """
         checkpoint = read_checkpoint(name_or_folder, presets=cls.PRESETS)
-        return cls._build(checkpoint, cls._configure(checkpoint), cls.LAYOUT, dtype)
+        model_type = checkpoint.config.get("model_type")
+        layout = next((other for other in cls.OTHER_LAYOUTS if other.model_type == model_type), cls.LAYOUT)
+        return cls._build(checkpoint, cls._configure(checkpoint, layout), layout, dtype)
 
     @classmethod
-    def _configure(cls, checkpoint: Checkpoint) -> Any:
-        return cls.CONFIG(**cls.LAYOUT.read_config(checkpoint.config))
+    def _configure(cls, checkpoint: Checkpoint, layout: Layout) -> Any:
+        return cls.CONFIG(**layout.read_config(checkpoint.config))
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint, config: Config, layout: Layout, dtype: torch.dtype | None) -> Self:
@@ -89,9 +93,6 @@ class Pretrained(nn.Module):
         if n_classes and labels and len(labels) != n_classes:
             raise ValueError(f"В config.json подписей id2label — {len(labels)}, а классов в весах — {n_classes}.")
         state = match_tensors(model, checkpoint, layout)
-        n_labels, n_classes = len(checkpoint.config.get("id2label") or ()), getattr(config, "n_classes", 0)
-        if n_labels and n_classes and n_labels != n_classes:
-            raise ValueError(f"В config.json подписей id2label {n_labels}, а классов у головы в файле {n_classes}.")
         model.load_state_dict({n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}, assign=True)
         inert = INERT_FIELDS | layout.inert
         model.hf_extra = {name: value for name, value in checkpoint.config.items() if name in inert}
@@ -144,6 +145,70 @@ class Pretrained(nn.Module):
                     os.replace(Path(draft, name), folder / name)
         except (OSError, SafetensorError) as error:
             raise OSError(f"Модель не записалась в {folder}: {error}.") from error
+
+
+class ImageClassifier(Pretrained):
+    """Основа ResNet и ViT: кроме папок, они берут веса torchvision по имени и меняют голову при загрузке.
+
+    Attributes:
+        TORCHVISION_LAYOUT: Под какими именами параметры лежат у torchvision.
+        ARCHITECTURES: Имена того же класса в transformers: без головы и с головой.
+    """
+
+    TORCHVISION_LAYOUT: ClassVar[Layout]
+    ARCHITECTURES: ClassVar[tuple[str, str]]
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_folder: str | Path,
+        *,
+        n_classes: int | None = None,
+        weights: str = "DEFAULT",
+        dtype: torch.dtype | None = None,
+    ) -> Self:
+        """Загружает обученную модель: веса torchvision по имени или папку Hugging Face.
+
+        Args:
+            name_or_folder: Имя готового набора («resnet18», «vit_b_16») — веса torchvision; иначе папка
+                или имя на Hugging Face.
+            n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
+                Если в файле головы нет, нет её и у модели.
+            weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
+            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
+
+        Returns:
+            Модель в режиме eval.
+
+        Raises:
+            FileNotFoundError: папки нет, имя не нашлось.
+            ValueError: файл повреждён или в нём не те тензоры.
+        """
+        name = str(name_or_folder)
+        if name in cls.PRESETS and not Path(name).is_dir():
+            checkpoint = torchvision_checkpoint(name, weights)
+            model = cls._build(checkpoint, cls.PRESETS[name], cls.TORCHVISION_LAYOUT, dtype)
+        elif weights != "DEFAULT":
+            raise ValueError(f"weights = {weights!r} выбирает веса torchvision, а {name_or_folder} — не её модель.")
+        else:
+            model = super().from_pretrained(name_or_folder, dtype=dtype)
+        return model if n_classes is None else model.new_head(n_classes)
+
+    def new_head(self, n_classes: int) -> Self:
+        """Ставит новую, необученную голову; как — знает модель.
+
+        Args:
+            n_classes: Сколько классов.
+
+        Returns:
+            Та же модель.
+        """
+        raise NotImplementedError
+
+    @property
+    def architecture(self) -> str:
+        """Имя того же класса в transformers."""
+        return self.ARCHITECTURES[bool(getattr(self.config, "n_classes", 0))]
 
 
 def match_tensors(model: nn.Module, checkpoint: Checkpoint, layout: Layout) -> dict[str, Tensor]:

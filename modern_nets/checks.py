@@ -85,9 +85,21 @@ def check_stop_tokens(stop_tokens: Collection[int], *, vocab_size: int) -> None:
     """
     if not isinstance(stop_tokens, Collection):
         raise ValueError(f"stop_tokens — набор номеров, например [{stop_tokens}], а пришло {stop_tokens!r}.")
-    for token in stop_tokens:
-        if not 0 <= token < vocab_size:
-            raise ValueError(f"Номер токена {token} вне словаря: допустимы числа от 0 до {vocab_size - 1}.")
+    if stop_tokens:
+        check_range("Номер токена", torch.tensor(list(stop_tokens)), vocab_size, "словаря")
+
+
+def check_max_new_tokens(max_new_tokens: int) -> None:
+    """Проверяет, что дописать просят хотя бы один токен.
+
+    Args:
+        max_new_tokens: Сколько токенов дописать.
+
+    Raises:
+        ValueError: меньше одного.
+    """
+    if max_new_tokens < 1:
+        raise ValueError(f"Дописать надо хотя бы один токен, а пришло max_new_tokens = {max_new_tokens}.")
 
 
 def check_attention_mask(attention_mask: Tensor | None, *, n_batch: int, n_tokens: int) -> None:

@@ -33,6 +33,17 @@ class Checkpoint:
     config: dict[str, Any]
     tensors: dict[str, Tensor]
 
+    def n_rows(self, name: str) -> int:
+        """Сколько строк в матрице: у матрицы головы это число классов.
+
+        Args:
+            name: Имя тензора в файле.
+
+        Returns:
+            Число строк; 0, если такого тензора нет.
+        """
+        return len(self.tensors.get(name, ()))
+
 
 def read_checkpoint(name_or_folder: str | Path, *, presets: Collection[str] = ()) -> Checkpoint:
     """Читает папку Hugging Face с диска или по имени.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 import torch
 from torch import Tensor
 
-from modern_nets.checks import check_attention_mask, check_stop_tokens, check_token_ids
+from modern_nets.checks import check_attention_mask, check_max_new_tokens, check_stop_tokens, check_token_ids
 from modern_nets.gpt2 import GPT2
 
 
@@ -99,8 +99,7 @@ def stream(
     check_attention_mask(attention_mask, n_batch=input_ids.shape[0], n_tokens=input_ids.shape[1])
     _check_sampling(temperature, top_k, top_p)
     n_prompt, max_tokens = input_ids.shape[1], model.config.max_tokens
-    if max_new_tokens < 1:
-        raise ValueError(f"Дописать надо хотя бы один токен, а пришло max_new_tokens = {max_new_tokens}.")
+    check_max_new_tokens(max_new_tokens)
     if n_prompt + max_new_tokens > max_tokens:
         raise ValueError(
             f"Начало из {n_prompt} токенов и {max_new_tokens} новых — это {n_prompt + max_new_tokens}, "

@@ -173,12 +173,8 @@ class GPT2(Pretrained):
         check_token_ids(input_ids, vocab_size=config.vocab_size, max_tokens=config.max_tokens, n_past=n_past)
         n_batch, n_tokens = input_ids.shape
         check_attention_mask(attention_mask, n_batch=n_batch, n_tokens=n_past + n_tokens)
-        if caches is not None and len(caches) != config.n_layers:
-            raise ValueError(f"Кэшей {len(caches)}, а блоков {config.n_layers}: возьмите model.new_caches(...).")
-        if caches is not None and len({id(cache) for cache in caches}) < len(caches):
-            raise ValueError("Один кэш дан двум блокам, а нужен свой каждому: возьмите model.new_caches(...).")
-        if caches is not None and any(cache.n_tokens != n_past for cache in caches):
-            raise ValueError("В кэшах разное число токенов: прошлое чтение прервалось. Возьмите model.new_caches(...).")
+        if caches is not None:
+            self._check_caches(caches)
         if logits_to_keep < 0 or (labels is not None and logits_to_keep):
             raise ValueError(f"logits_to_keep — число от 0, а с ответами labels — только 0; пришло {logits_to_keep}.")
 
@@ -195,6 +191,15 @@ class GPT2(Pretrained):
         logits = F.linear(x[:, -logits_to_keep:], self.token_embedding.weight)  # (B, T, V)
         loss = None if labels is None else next_token_loss(logits, labels)
         return GPT2Output(logits, loss, x, None if attentions is None else tuple(attentions))
+
+    def _check_caches(self, caches: list[KVCache]) -> None:
+        n_layers = self.config.n_layers
+        if len(caches) != n_layers:
+            raise ValueError(f"Кэшей {len(caches)}, а блоков {n_layers}: возьмите model.new_caches(...).")
+        if len({id(cache) for cache in caches}) < n_layers:
+            raise ValueError("Один кэш дан двум блокам, а нужен свой каждому: возьмите model.new_caches(...).")
+        if len({cache.n_tokens for cache in caches}) > 1:
+            raise ValueError("В кэшах разное число токенов: прошлое чтение прервалось. Возьмите model.new_caches(...).")
 
     def new_caches(self, max_tokens: int | None = None) -> list[KVCache]:
         """Пустые кэши, по одному на блок.

@@ -6,17 +6,15 @@
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
-import torch
 from torch import Tensor, nn
 
 from modern_nets import formats
-from modern_nets.checkpoints import Pretrained
+from modern_nets.checkpoints import ImageClassifier
 from modern_nets.checks import check_images, check_new_head
 from modern_nets.config import Config, unknown_name
-from modern_nets.files import Checkpoint, torchvision_checkpoint
+from modern_nets.files import Checkpoint
 from modern_nets.layers import cross_entropy
 from modern_nets.layout import Layout
 
@@ -235,7 +233,7 @@ def projection(in_dim: int, out_dim: int, stride: int) -> nn.Sequential | None:
     return nn.Sequential(nn.Conv2d(in_dim, out_dim, 1, stride, bias=False), nn.BatchNorm2d(out_dim))
 
 
-class ResNet(Pretrained):
+class ResNet(ImageClassifier):
     """Свёрточная сеть с остаточными связями: начало, стадии из блоков, среднее, линейная голова.
 
     Имена параметров — как в torchvision: `load_state_dict` её моделей подходит без перевода.
@@ -248,6 +246,9 @@ class ResNet(Pretrained):
 
     CONFIG: ClassVar[type[ResNetConfig]] = ResNetConfig
     LAYOUT: ClassVar[Layout] = formats.RESNET
+    OTHER_LAYOUTS: ClassVar[tuple[Layout, ...]] = (formats.RESNET_SMALL_STEM,)
+    TORCHVISION_LAYOUT: ClassVar[Layout] = formats.RESNET_TORCHVISION
+    ARCHITECTURES: ClassVar[tuple[str, str]] = ("ResNetModel", "ResNetForImageClassification")
     config: ResNetConfig
 
     def __init__(self, config: ResNetConfig | None = None) -> None:
@@ -327,50 +328,10 @@ class ResNet(Pretrained):
         return self
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_folder: str | Path,
-        *,
-        n_classes: int | None = None,
-        weights: str = "DEFAULT",
-        dtype: torch.dtype | None = None,
-    ) -> Self:
-        """Загружает обученную сеть: веса torchvision по имени или папку Hugging Face.
-
-        Args:
-            name_or_folder: «resnet18» … «resnet152» — веса torchvision; иначе папка или имя на Hugging Face.
-            n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
-            weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
-            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
-
-        Returns:
-            Сеть в режиме eval.
-
-        Raises:
-            FileNotFoundError: папки нет, имя не нашлось.
-            ValueError: файл повреждён или в нём не те тензоры.
-        """
-        name = str(name_or_folder)
-        if name in cls.PRESETS and not Path(name).is_dir():
-            checkpoint = torchvision_checkpoint(name, weights)
-            model = cls._build(checkpoint, cls.PRESETS[name], formats.RESNET_TORCHVISION, dtype)
-        elif weights != "DEFAULT":
-            raise ValueError(f"weights = {weights!r} выбирает веса torchvision, а {name_or_folder} — не её модель.")
-        else:
-            model = super().from_pretrained(name_or_folder, dtype=dtype)
-        return model if n_classes is None else model.new_head(n_classes)
-
-    @classmethod
-    def _configure(cls, checkpoint: Checkpoint) -> ResNetConfig:
-        small = checkpoint.config.get("model_type") == formats.RESNET_SMALL_STEM.model_type
-        values = (formats.RESNET_SMALL_STEM if small else formats.RESNET).read_config(checkpoint.config)
-        head = checkpoint.tensors.get("classifier.1.weight")
-        return ResNetConfig(**values, stem="small" if small else "imagenet", n_classes=0 if head is None else len(head))
-
-    @property
-    def architecture(self) -> str:
-        """Имя того же класса в transformers."""
-        return "ResNetForImageClassification" if self.config.n_classes else "ResNetModel"
+    def _configure(cls, checkpoint: Checkpoint, layout: Layout) -> ResNetConfig:
+        stem = "small" if layout is formats.RESNET_SMALL_STEM else "imagenet"
+        n_classes = checkpoint.n_rows("classifier.1.weight")
+        return ResNetConfig(**layout.read_config(checkpoint.config), stem=stem, n_classes=n_classes)
 
     def _layout(self) -> Layout:
         return formats.RESNET_SMALL_STEM if self.config.stem == "small" else formats.RESNET

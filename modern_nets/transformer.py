@@ -9,7 +9,6 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -19,9 +18,9 @@ from torch import Tensor, nn
 from modern_nets import formats
 from modern_nets.attention import MultiHeadAttention, padding_mask
 from modern_nets.checkpoints import Pretrained, match_tensors
-from modern_nets.checks import check_attention_mask, check_stop_tokens, check_token_ids
+from modern_nets.checks import check_attention_mask, check_max_new_tokens, check_stop_tokens, check_token_ids
 from modern_nets.config import Config
-from modern_nets.files import Checkpoint, read_checkpoint
+from modern_nets.files import Checkpoint
 from modern_nets.layers import MLP, cross_entropy
 from modern_nets.layout import Layout
 
@@ -197,6 +196,7 @@ class Transformer(Pretrained):
 
     CONFIG: ClassVar[type[TransformerConfig]] = TransformerConfig
     LAYOUT: ClassVar[Layout] = formats.TRANSFORMER
+    OTHER_LAYOUTS: ClassVar[tuple[Layout, ...]] = (formats.MARIAN,)
     config: TransformerConfig
     output_bias: Tensor
 
@@ -351,8 +351,7 @@ class Transformer(Pretrained):
             ValueError: не те формы, номер вне словаря, дописывать нечего.
         """
         check_stop_tokens([start_token, stop_token, *forbidden_tokens], vocab_size=self.config.vocab_size)
-        if max_new_tokens < 1:
-            raise ValueError(f"Дописать надо хотя бы один токен, а пришло max_new_tokens = {max_new_tokens}.")
+        check_max_new_tokens(max_new_tokens)
         context = self.encode(input_ids, attention_mask)
         written = input_ids.new_full((len(input_ids), 1), start_token)
         finished = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
@@ -368,25 +367,8 @@ class Transformer(Pretrained):
         return written
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | Path, *, dtype: torch.dtype | None = None) -> Self:
-        """Загружает модель, записанную `save_pretrained`, или переводчик Marian (opus-mt).
-
-        Args:
-            name_or_folder: Папка с config.json и model.safetensors или имя на Hugging Face.
-            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
-
-        Returns:
-            Модель в режиме eval.
-
-        Raises:
-            FileNotFoundError: папки нет, имя не нашлось.
-            ValueError: файл повреждён, в нём не те тензоры или config.json требует того, чего в пакете нет.
-        """
-        checkpoint = read_checkpoint(name_or_folder, presets=cls.PRESETS)
-        is_marian = checkpoint.config.get("model_type") == formats.MARIAN.model_type
-        layout = formats.MARIAN if is_marian else formats.TRANSFORMER
-        values = layout.read_config(checkpoint.config) | ({"marian": True} if is_marian else {})
-        return cls._build(checkpoint, TransformerConfig(**values), layout, dtype)
+    def _configure(cls, checkpoint: Checkpoint, layout: Layout) -> TransformerConfig:
+        return TransformerConfig(**layout.read_config(checkpoint.config), marian=layout is formats.MARIAN)
 
     def _layout(self) -> Layout:
         return formats.MARIAN if self.config.marian else formats.TRANSFORMER

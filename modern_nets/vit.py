@@ -8,7 +8,6 @@ N — патчи, D — ширина модели.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -16,10 +15,10 @@ from torch import Tensor, nn
 
 from modern_nets import formats
 from modern_nets.attention import MultiHeadAttention
-from modern_nets.checkpoints import Pretrained
+from modern_nets.checkpoints import ImageClassifier
 from modern_nets.checks import check_images, check_new_head
 from modern_nets.config import Config
-from modern_nets.files import Checkpoint, torchvision_checkpoint
+from modern_nets.files import Checkpoint
 from modern_nets.layers import MLP, cross_entropy, init_weights
 from modern_nets.layout import Layout
 
@@ -112,7 +111,7 @@ class ViTBlock(nn.Module):
         return x + self.dropout(self.mlp(self.norm_2(x)))
 
 
-class ViT(Pretrained):
+class ViT(ImageClassifier):
     """Vision Transformer: патчи, [CLS], позиции, блоки энкодера и линейная голова над [CLS].
 
     Args:
@@ -123,6 +122,8 @@ class ViT(Pretrained):
 
     CONFIG: ClassVar[type[ViTConfig]] = ViTConfig
     LAYOUT: ClassVar[Layout] = formats.VIT
+    TORCHVISION_LAYOUT: ClassVar[Layout] = formats.VIT_TORCHVISION
+    ARCHITECTURES: ClassVar[tuple[str, str]] = ("ViTModel", "ViTForImageClassification")
     config: ViTConfig
 
     def __init__(self, config: ViTConfig | None = None) -> None:
@@ -214,50 +215,8 @@ class ViT(Pretrained):
         return self
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_folder: str | Path,
-        *,
-        n_classes: int | None = None,
-        weights: str = "DEFAULT",
-        dtype: torch.dtype | None = None,
-    ) -> Self:
-        """Загружает обученную модель: папку Hugging Face или веса torchvision по имени.
-
-        Args:
-            name_or_folder: Папка, имя на Hugging Face или «vit_b_16», «vit_l_16» — веса torchvision.
-            n_classes: Поставить новую голову на столько классов; None — оставить ту, что в файле.
-                Если в файле головы нет, нет её и у модели.
-            weights: Какие веса torchvision: «DEFAULT» или «IMAGENET1K_V1».
-            dtype: Тип чисел; None — как сказано в config.json, а если не сказано, как в файле.
-
-        Returns:
-            Модель в режиме eval.
-
-        Raises:
-            FileNotFoundError: папки нет, имя не нашлось.
-            ValueError: файл повреждён или в нём не те тензоры.
-        """
-        name = str(name_or_folder)
-        if name in cls.PRESETS and not Path(name).is_dir():
-            checkpoint = torchvision_checkpoint(name, weights)
-            model = cls._build(checkpoint, cls.PRESETS[name], formats.VIT_TORCHVISION, dtype)
-        elif weights != "DEFAULT":
-            raise ValueError(f"weights = {weights!r} выбирает веса torchvision, а {name_or_folder} — не её модель.")
-        else:
-            model = super().from_pretrained(name_or_folder, dtype=dtype)
-        return model if n_classes is None else model.new_head(n_classes)
-
-    @classmethod
-    def _configure(cls, checkpoint: Checkpoint) -> ViTConfig:
-        head = checkpoint.tensors.get("classifier.weight")
-        values = cls.LAYOUT.read_config(checkpoint.config)
-        return ViTConfig(**values, n_classes=0 if head is None else len(head))
-
-    @property
-    def architecture(self) -> str:
-        """Имя того же класса в transformers."""
-        return "ViTForImageClassification" if self.config.n_classes else "ViTModel"
+    def _configure(cls, checkpoint: Checkpoint, layout: Layout) -> ViTConfig:
+        return ViTConfig(**layout.read_config(checkpoint.config), n_classes=checkpoint.n_rows("classifier.weight"))
 
 
 PRESETS: dict[str, ViTConfig] = {
