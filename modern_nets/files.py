@@ -4,9 +4,13 @@ import json
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
+from urllib.request import Request, urlopen
 
 import torch
 from safetensors import SafetensorError
@@ -14,9 +18,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from modern_nets.config import unknown_name
+from modern_nets.embedded import names, trained
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+PATIENCE = 8
+"""Сколько секунд ждать ответа сервера."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,13 @@ def read_checkpoint(name_or_folder: str | Path, *, presets: Collection[str] = ()
         FileNotFoundError: нет папки, имени или файла в них.
         ValueError: config.json или файл весов не читаются, либо веса лежат только в pickle.
     """
+    if not isinstance(name_or_folder, str | Path) or not str(name_or_folder) or len(str(name_or_folder)) > 4000:
+        raise ValueError(f"Нужна папка или имя модели, а пришло {str(name_or_folder)[:40]!r}.")
     folder = Path(os.path.expanduser(name_or_folder))
+    if str(name_or_folder) in trained() and not folder.is_dir():
+        raise FileNotFoundError(
+            f"{name_or_folder} лежит под рукой: передайте не имя, а папку — modern_nets.at_hand('{name_or_folder}')."
+        )
     if folder.is_file():
         raise ValueError(f"{folder} — файл, а нужна папка, в которой лежат config.json и {WEIGHTS}.")
     if folder.is_dir():
@@ -93,17 +106,18 @@ def torchvision_checkpoint(name: str, weights: str = "DEFAULT") -> Checkpoint:
     known = get_model_weights(name)
     if weights not in known.__members__:
         raise ValueError(unknown_name(f"У {name} весов", weights, ["DEFAULT", *known.__members__]))
+    url, cache = known[weights].url, Path(torch.hub.get_dir(), "checkpoints")
     try:
+        if not (cache / url.rpartition("/")[2]).exists():
+            _within_patience(lambda: urlopen(Request(url, method="HEAD"), timeout=PATIENCE).close())
         state = known[weights].get_state_dict(progress=False, check_hash=True, weights_only=True)
     except OSError as error:
         raise OSError(
-            f"Веса {name} не скачались: {error}. Скачайте {known[weights].url} на другой машине "
-            f"и положите в {torch.hub.get_dir()}/checkpoints."
+            f"Веса {name} не скачались: {url} — {_brief(error)}. Скачайте их на другой машине и положите в {cache}. "
+            + _at_hand()
         ) from error
     except (RuntimeError, EOFError, UnpicklingError) as error:
-        raise ValueError(
-            f"Файл весов {name} повреждён ({error}). Удалите его из {torch.hub.get_dir()}/checkpoints."
-        ) from error
+        raise ValueError(f"Файл весов {name} повреждён ({error}). Удалите его из {cache}.") from error
     return Checkpoint(source=f"torchvision ({name}, {weights})", config={}, tensors=dict(state))
 
 
@@ -153,22 +167,77 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _download(name: str, file: str, presets: Collection[str]) -> Path | None:
-    """Файл модели с Hugging Face (или из её кэша); None, если модель есть, а файла в ней нет."""
+    """Файл модели из кэша Hugging Face, а если его там нет — по сети; None, если модель есть, а файла в ней нет."""
     try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            GatedRepoError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+        )
     except ImportError as error:
         raise FileNotFoundError(
             f"Папки «{name}» нет. Чтобы загрузить модель по имени, поставьте huggingface_hub."
         ) from error
     try:
+        return Path(hf_hub_download(name, file, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # такого имени быть не может
+        raise FileNotFoundError(f"{unknown_name('Ни папки, ни модели', name, presets)} ({_brief(error)})") from error
+    try:
+        if not constants.HF_HUB_OFFLINE:  # сама библиотека молчала бы о недоступной сети полминуты и дольше
+            _within_patience(lambda: get_hf_file_metadata(hf_hub_url(name, file), timeout=PATIENCE))
         return Path(hf_hub_download(name, file))
-    except EntryNotFoundError as error:
-        if file != "config.json" or not isinstance(error, LocalEntryNotFoundError):
+    except LocalEntryNotFoundError as error:  # с HF_HUB_OFFLINE=1 в сеть не ходят
+        if file != "config.json":
             return None
-        reason = "в кэше её нет, а сеть недоступна"
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-    if name in presets:
-        raise FileNotFoundError(f"Настройки «{name}» в пакете есть, а весов нет: {reason}.")
-    raise FileNotFoundError(f"{unknown_name('Ни папки, ни модели', name, presets)} ({reason})")
+        reason: Exception = error
+    except EntryNotFoundError:
+        return None
+    except GatedRepoError as error:
+        reason = error
+    except RepositoryNotFoundError as error:
+        raise FileNotFoundError(f"{unknown_name('Ни папки, ни модели', name, presets)} ({_brief(error)})") from error
+    except Exception as error:  # у сетевых ошибок нет общего предка
+        reason = error
+    what = f"Настройки «{name}» в пакете есть, а весов" if name in presets else f"Модели «{name}»"
+    near = [] if name in presets else get_close_matches(name.lower(), presets, n=3, cutoff=0.5)
+    similar = f" Похожие имена: {', '.join(near)}." if near else ""
+    raise FileNotFoundError(
+        f"{what} на этой машине нет, и по сети они не получены: {hf_hub_url(name, file)} — {_brief(reason)}.{similar} "
+        f"Как получить: на машине с сетью выполните «hf download {name} --local-dir папка», "
+        f"перенесите папку сюда и передайте её вместо имени. {_at_hand()}"
+    ) from reason
+
+
+def _within_patience(ask: Callable[[], object]) -> None:
+    """Спрашивает сервер, но не дольше PATIENCE секунд.
+
+    Отдельный поток: поиск адреса не прервать ни таймаутом соединения, ни исключением.
+    """
+    answer: Queue[Exception | None] = Queue()
+
+    def run() -> None:
+        try:
+            ask()
+            answer.put(None)
+        except Exception as error:
+            answer.put(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        error = answer.get(timeout=PATIENCE)
+    except Empty:
+        raise TimeoutError(f"за {PATIENCE} секунд ответа нет") from None
+    if error is not None:
+        raise error
+
+
+def _at_hand() -> str:
+    return f"Без сети под рукой: {', '.join(names())} — их папки даёт modern_nets.at_hand(имя)."
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -188,7 +188,8 @@ def next_token_probabilities(
     _check_sampling(temperature, top_k, top_p)
     if temperature == 0:
         raise ValueError("Температура 0 означает жадный выбор, и вероятностей у него нет: возьмите больше нуля.")
-    logits = logits.float() / temperature
+    logits = logits.float()
+    logits = (logits - logits.max(dim=-1, keepdim=True).values) / temperature  # вычитание бережёт от бесконечностей
     if top_k is not None and top_k < logits.shape[-1]:
         last_kept = logits.topk(top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < last_kept, -torch.inf)

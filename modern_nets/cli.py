@@ -1,0 +1,199 @@
+"""Команда modern-nets: спросить модель под рукой, обучить её заново, измерить."""
+
+import argparse
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from modern_nets import ask, embedded
+from modern_nets.config import unknown_name
+
+if TYPE_CHECKING:
+    import torch
+
+    from modern_nets.training.recipes import Recipe
+
+_NEEDS = 'Нужны ещё библиотеки (нет {name}): поставьте пакет с набором train — pip install -e ".[train]".'
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Выполняет команду.
+
+    Args:
+        arguments: Слова команды; None — из командной строки.
+
+    Returns:
+        0, если всё сделано; 1, если нет (причина напечатана); 130, если прервали.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # в старой консоли Windows не все буквы выводимы
+            stream.reconfigure(errors="replace")
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except ModuleNotFoundError as error:
+        print(_NEEDS.format(name=error.name), file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"Не вышло. {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        resumes = " Та же команда из той же папки продолжит с последнего чекпоинта." if options.run is _train else ""
+        print(f"\nПрервано.{resumes}", file=sys.stderr)
+        return 130
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Сообщения argparse — английские: вместо них показывается, как команда пишется."""
+        self.exit(2, f"Команда записана не так. {self.format_usage()}Подробнее: {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="modern-nets", description="Модели под рукой: спросить, обучить заново, измерить.")
+    commands = parser.add_subparsers(title="команды", required=True, metavar="команда")
+
+    command = commands.add_parser("list", help="какие модели лежат под рукой")
+    command.set_defaults(run=_list)
+
+    command = commands.add_parser("ask", help="спросить модель: modern-nets ask tiny-bert-ru мол_ко")
+    command.add_argument("name", metavar="имя", help=", ".join(_QUESTIONS))
+    command.add_argument("text", metavar="вход", help="слово с «_», «фамилия:Шир», начало кода или файл с цифрой")
+    command.add_argument("--temperature", type=float, default=None, metavar="T", help="0 — жадно; больше — случайнее")
+    command.add_argument("--top-p", type=float, default=None, metavar="P", help="только вероятные, всего на долю P")
+    command.add_argument("--truncate", action="store_true", help="от длинного кода прочесть только конец")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="зерно случайного выбора")
+    command.set_defaults(run=_ask)
+
+    command = commands.add_parser("train", help="обучить модель заново, с чекпоинтами")
+    command.add_argument("name", metavar="имя", help="имя модели под рукой")
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("--out", type=Path, default=Path("models"), metavar="папка", help="куда положить (models)")
+    place.add_argument("--embed", action="store_true", help="заменить модель в самом пакете")
+    command.add_argument("--device", default="cpu", metavar="устройство", help="cpu, cuda или mps")
+    command.add_argument("--overwrite", action="store_true", help="заменить прежнюю модель в этой папке")
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("evaluate", help="измерить модель под рукой (или из папки) заново")
+    command.add_argument("name", metavar="имя", help="имя модели под рукой")
+    command.add_argument("--folder", type=Path, default=None, metavar="папка", help="папка модели, обученной заново")
+    command.add_argument("--device", default="cpu", metavar="устройство", help="cpu, cuda или mps")
+    command.set_defaults(run=_evaluate)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> None:
+    for name in embedded.names():
+        try:
+            folder = embedded.at_hand(name)
+        except OSError as error:
+            print(f"{name:17} {error}")
+            continue
+        size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        print(f"{name:17} {size / 1e6:5.1f} МБ  {folder}")
+
+
+def _letters(text: str, options: argparse.Namespace) -> None:
+    for guess in ask.guess_letters(text):
+        shown = "  ".join(f"{letter} {chance:.1%}" for letter, chance in guess.letters)
+        print(f"место {guess.place}: {shown}")
+
+
+def _names(text: str, options: argparse.Namespace) -> None:
+    kind, colon, start = text.partition(":")
+    if not colon:
+        raise ValueError(f"Вход — «вид:начало», например «фамилия:Шир»; виды: {', '.join(ask.KINDS)}.")
+    temperature = 1.0 if options.temperature is None else options.temperature
+    n = 5 if temperature else 1  # жадный ответ один
+    invented = ask.invent_names(kind, start, n=n, temperature=temperature, top_p=options.top_p, seed=options.seed)
+    print("\n".join(invented))
+
+
+def _code(text: str, options: argparse.Namespace) -> None:
+    sampling = {"temperature": options.temperature or 0.0, "top_p": options.top_p, "seed": options.seed}
+    print(ask.continue_code(text, truncate=options.truncate, **sampling))
+
+
+def _digit(text: str, options: argparse.Namespace) -> None:
+    print("  ".join(f"{digit} {chance:.1%}" for digit, chance in ask.recognize_digit(text)[:3]))
+
+
+_QUESTIONS = {"tiny-bert-ru": _letters, "tiny-gpt-ru": _names, "tiny-gpt-py": _code, "tiny-vit": _digit}
+
+
+def _ask(options: argparse.Namespace) -> None:
+    if options.name not in _QUESTIONS:
+        raise ValueError(f"Этой модели вопроса не задать. {unknown_name('Имени', options.name, list(_QUESTIONS))}")
+    if options.name in ("tiny-bert-ru", "tiny-vit") and (options.temperature, options.top_p) != (None, None):
+        raise ValueError(f"{options.name} отвечает без случайности: --temperature и --top-p здесь ничего не меняют.")
+    _QUESTIONS[options.name](options.text, options)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from modern_nets.training.card import finish
+    from modern_nets.training.loop import forget
+    from modern_nets.training.recipes import RECIPES
+
+    recipe, device = _recipe(options.name, RECIPES), _device(options.device)
+    place = embedded.FOLDER if options.embed else options.out
+    folder, draft = place / options.name, place / f".{options.name}.part"
+    if folder.is_symlink() or any(path.exists() and not path.is_dir() for path in (place, folder, draft)):
+        raise ValueError(f"На месте папки {folder} лежит файл или ссылка. Укажите другую папку: --out.")
+    if folder.exists() and not (options.overwrite or options.embed):
+        raise ValueError(f"{folder} уже есть. Укажите другую папку (--out) или разрешите заменить (--overwrite).")
+    run_folder = Path(".cache/training") / options.name
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        history = recipe.build(draft, run_folder, device, recipe.plan)
+        print("Обучено. Измеряем…", flush=True)
+        finish(options.name, draft, history, recipe.plan, recipe.measure(draft, run_folder, device))
+        embedded.write_checksums(draft)
+        _replace(folder, draft)
+        forget(run_folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    print(f'Готово: {folder}. Загрузить: from_pretrained("{folder}").')
+
+
+def _replace(folder: Path, draft: Path) -> None:
+    """Ставит готовую папку на место; прежняя удаляется последней, и без модели место не остаётся."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from modern_nets.training.card import quality_table
+    from modern_nets.training.recipes import RECIPES
+
+    recipe, device = _recipe(options.name, RECIPES), _device(options.device)
+    folder = options.folder or embedded.at_hand(options.name)
+    if not folder.is_dir():
+        raise ValueError(f"Папка {folder} не найдена.")
+    print(quality_table(options.name, recipe.measure(folder, Path(".cache/training") / options.name, device)))
+
+
+def _recipe(name: str, recipes: "dict[str, Recipe]") -> "Recipe":
+    if name not in recipes:
+        raise ValueError(unknown_name("Рецепта модели", name, list(recipes)))
+    return recipes[name]
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps") or (device.type == "cpu" and device.index):
+            raise RuntimeError("бывают cpu, cuda и mps")
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"Устройства «{name}» здесь нет ({str(error).splitlines()[0]}). Подойдёт cpu.") from error
+    return device

@@ -1,0 +1,61 @@
+"""Доля с доверительным интервалом: сколько бы ни было примеров, видно, чему верить."""
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+
+def share(n_right: int, n: int) -> dict[str, Any]:
+    """Доля и её 95-процентный интервал Уилсона.
+
+    Args:
+        n_right: Сколько раз вышло.
+        n: Из скольких.
+
+    Returns:
+        Словарь: value — доля, low и high — границы, n — число примеров.
+
+    Raises:
+        ValueError: примеров нет.
+
+    Источник: Wilson, «Probable Inference, the Law of Succession, and Statistical Inference», 1927.
+    """
+    if n < 1:
+        raise ValueError(f"Чтобы посчитать долю, нужен хотя бы один пример, а их {n}.")
+    z, p = 1.96, n_right / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return {"value": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
+
+
+def ratio(totals: Tensor, sizes: Tensor) -> dict[str, Any]:
+    """Отношение сумм, например битов к байтам, с 95-процентным интервалом по независимым кускам.
+
+    Args:
+        totals: Числители кусков, форма (N,).
+        sizes: Знаменатели, форма (N,).
+
+    Returns:
+        Словарь: value — отношение, low и high — границы, n — число кусков.
+
+    Источник: оценка дисперсии отношения — Cochran, «Sampling Techniques», 1977, раздел 6.3.
+    """
+    totals, sizes = totals.double(), sizes.double()
+    n, value = len(totals), float(totals.sum() / sizes.sum())
+    spread = float(((totals - value * sizes) ** 2).sum() / max(1, n - 1))
+    half = 1.96 * math.sqrt(spread * n) / float(sizes.sum())
+    return {"value": round(value, 4), "low": round(value - half, 4), "high": round(value + half, 4), "n": n}
+
+
+def seeds(values: list[float]) -> dict[str, Any]:
+    """Среднее и крайние значения нескольких обучений.
+
+    Args:
+        values: По числу на зерно.
+
+    Returns:
+        Словарь: value — среднее, low и high — наименьшее и наибольшее, runs — все.
+    """
+    rounded = [round(value, 4) for value in values]
+    return {"value": round(sum(values) / len(values), 4), "low": min(rounded), "high": max(rounded), "runs": rounded}
