@@ -166,7 +166,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "config: true for a size": (lambda: GPT2Config(n_layers=True), "n_layers.*True"),
     "preset: without weights": (
         lambda: Transformer.from_pretrained("transformer-base"),
-        "«transformer-base».*весов нет",
+        "«transformer-base».*весов на этой машине нет",
     ),
     "preset: unknown to torchvision": (lambda: torchvision_checkpoint("resnet19"), "«resnet19».*resnet18"),
     "preset: unknown": (lambda: ResNet.from_pretrained("resnet19"), r"resnet19.*resnet1[0-9]"),
