@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from modern_nets.checkpoints import Pretrained
+from modern_nets.checks import check_images
 from modern_nets.config import Config
 from modern_nets.layout import Layout
 
@@ -75,5 +76,12 @@ class PictureMLP(Pretrained):
 
         Returns:
             Логиты (B, n_classes).
+
+        Raises:
+            ValueError: не та форма, картинки другого размера.
         """
+        check_images(pixel_values, n_channels=self.config.n_channels)
+        side = self.config.image_size
+        if pixel_values.shape[2:] != (side, side):
+            raise ValueError(f"Модель ждёт картинки {side} × {side}, а пришла форма {tuple(pixel_values.shape)}.")
         return PictureMLPOutput(self.layers(pixel_values))

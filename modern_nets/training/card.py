@@ -128,7 +128,7 @@ def card(name: str, folder: Path, plan: Plan) -> str:
     with safe_open(weights, "pt") as file:
         keys = [key for key in file.keys() if key.rpartition(".")[2] not in BATCH_STATISTICS]  # noqa: SIM118
         shapes = [file.get_slice(key).get_shape() for key in keys]
-    n_parameters = sum(math.prod(shape) for shape in shapes)
+    parameters = f"{sum(math.prod(shape) for shape in shapes):_}".replace("_", " ")
     minutes = quality["training_minutes"]
     duration = f"{_number(minutes, 0)} мин" if minutes >= 1 else "меньше минуты"
     megabytes = _number(weights.stat().st_size / 1e6, 2)
@@ -136,7 +136,7 @@ def card(name: str, folder: Path, plan: Plan) -> str:
 
 {about["title"]}.
 
-- **Параметров:** {n_parameters:_}; файл — {megabytes} МБ: веса хранятся в float16, вычисления — в float32.
+- **Параметров:** {parameters}; файл — {megabytes} МБ: веса хранятся в float16, вычисления — в float32.
 - **Данные:** {about["data"]}.
 - **Рецепт:** `modern-nets train {name}`; AdamW, {plan.n_steps} шагов, наибольшая скорость обучения
   {_short(plan.learning_rate)} (разгон {_short(100 * plan.warmup)} % шагов, затем косинус), затухание весов
@@ -163,7 +163,7 @@ from modern_nets import at_hand
 folder = at_hand("{name}")
 {lines}
 ```
-""".replace(f"{n_parameters:_}", f"{n_parameters:_}".replace("_", " "))
+"""
 
 
 def quality_table(name: str, quality: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ CONFIG = GPT2Config(
 )
 
 
-def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan = PLAN) -> History:
+def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan) -> History:
     """Обучает токенизатор и модель и кладёт их в папку.
 
     Args:
@@ -104,7 +104,7 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     return tokenizer
 
 
-def encode(tokenizer: Any, texts: Iterable[str]) -> Tensor:
+def encode(tokenizer: Tokenizer, texts: Iterable[str]) -> Tensor:
     """Тексты → одна лента токенов; перед каждым текстом стоит токен конца предыдущего.
 
     Args:
@@ -135,11 +135,10 @@ def measure(folder: Path, run_folder: Path, device: torch.device) -> dict[str, A
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = GPT2.from_pretrained(folder).to(device)
     ours = [text_bits(model, encode(tokenizer, [text]), device) for text in held_out.values()]
-    training_text = "".join(learned.values()).encode()
-    byte_windows = as_bytes(training_text).unfold(0, 5, 1)
-    five_grams = NGrams(byte_windows, 256)
+    learned_text = "".join(learned.values())
+    training_text, test_text = learned_text.encode(), "".join(held_out.values()).encode()
+    five_grams = NGrams(as_bytes(training_text).unfold(0, 5, 1), 256)
     rival = [five_grams.bits(as_bytes(b"\n" * 4 + t.encode()).unfold(0, 5, 1)).sum() for t in held_out.values()]
-    test_text = "".join(held_out.values()).encode()
     continued = continuations(model, tokenizer, held_out, device)
     generated = [text for _, text in continued]
     return {
@@ -152,8 +151,8 @@ def measure(folder: Path, run_folder: Path, device: torch.device) -> dict[str, A
         # Архиватору показали весь обучающий текст: сколько прибавил отложенный.
         "xz_after_training_text": round(8 * (xz(training_text + test_text) - xz(training_text)) / len(test_text), 4),
         "parsed": share(sum(is_python(whole_function(p + text, p)) for p, text in continued), len(continued)),
-        "copied_50_characters": copied_windows(generated, "".join(learned.values())),
-        "copied_50_characters_of_real_code": copied_windows(real_pieces(held_out), "".join(learned.values())),
+        "copied_50_characters": copied_windows(generated, learned_text),
+        "copied_50_characters_of_real_code": copied_windows(real_pieces(held_out), learned_text),
     }
 
 

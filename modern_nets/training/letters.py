@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ LEFT = GPT2Config(
 )
 
 
-def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan = PLAN) -> History:
+def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan) -> History:
     """Обучает tiny-bert-ru.
 
     Args:
@@ -71,15 +71,15 @@ def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan = PLA
 
     def loss_of() -> Tensor:
         letters = words.draw()  # (B, L)
-        n_letters = (letters >= 0).sum(dim=1)
-        # Закрываем одну, две или три буквы: чаще одну.
-        n_hidden = torch.multinomial(torch.tensor([0.5, 0.3, 0.2]), len(letters), replacement=True).to(device) + 1
-        order = torch.rand(letters.shape).to(device).masked_fill(letters < 0, 2).argsort(dim=1).argsort(dim=1)
-        hidden = order < torch.minimum(n_hidden, n_letters - 1)[:, None]  # (B, L)
-        input_ids, attention_mask, places = encode(letters, hidden)
-        answers = letters + torch.where(places == 0, FIRST, NEXT)
-        logits = model(input_ids, attention_mask).logits[:, 1:][:, : letters.shape[1]]
-        return F.cross_entropy(logits[hidden], answers[hidden])
+        # Закрываем одну, две или три буквы: чаще одну. Одна остаётся всегда.
+        n_hidden = torch.multinomial(torch.tensor([0.5, 0.3, 0.2]), len(letters), replacement=True) + 1
+        n_hidden = n_hidden.clamp(max=letters.shape[1] - 1)
+        order = torch.rand(letters.shape).argsort(dim=1).argsort(dim=1)
+        hidden = (order < n_hidden[:, None]).to(device)  # (B, L)
+        input_ids, attention_mask = encode(letters, hidden)
+        answers, _ = encode(letters, torch.zeros_like(hidden))
+        logits = model(input_ids, attention_mask).logits[:, 1:-1]  # без [CLS] и [SEP]
+        return F.cross_entropy(logits[hidden], answers[:, 1:-1][hidden])
 
     history = train(model, loss_of, plan, run_folder, title="tiny-bert-ru")
     save_bert_tokenizer(folder)
@@ -87,7 +87,7 @@ def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan = PLA
     return history
 
 
-def build_left(folder: Path, run_folder: Path, device: torch.device, plan: Plan = PLAN) -> History:
+def build_left(folder: Path, run_folder: Path, device: torch.device, plan: Plan) -> History:
     """Обучает tiny-left-ru: сеть того же размера на тех же словах, но каждая буква — по буквам слева от неё.
 
     Соперница получает вопрос на каждой букве слова, а tiny-bert-ru — на одной-трёх: поблажка слабой стороне.
@@ -107,10 +107,9 @@ def build_left(folder: Path, run_folder: Path, device: torch.device, plan: Plan 
 
     def loss_of() -> Tensor:
         letters = words.draw()
-        input_ids, attention_mask, _ = encode(letters, torch.zeros_like(letters, dtype=torch.bool))
-        answers = input_ids.masked_fill(attention_mask == 0, -100)[:, 1:]  # буквы и [SEP]: слово кончилось
-        logits = model(input_ids[:, :-1]).logits
-        return F.cross_entropy(logits.flatten(0, 1), answers.flatten())
+        input_ids, _ = encode(letters, torch.zeros_like(letters, dtype=torch.bool))
+        logits = model(input_ids[:, :-1]).logits  # ответы — буквы и [SEP]: слово кончилось
+        return F.cross_entropy(logits.flatten(0, 1), input_ids[:, 1:].flatten())
 
     history = train(model, loss_of, plan, run_folder, title="tiny-left-ru")
     save_bert_tokenizer(folder)
@@ -187,7 +186,7 @@ def spell(words: Sequence[str]) -> Tensor:
     return pad_sequence(rows, batch_first=True, padding_value=-1)
 
 
-def encode(letters: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def encode(letters: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
     """Номера букв → токены, ровно те, что даст BertTokenizer.
 
     Args:
@@ -195,18 +194,17 @@ def encode(letters: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hidden: Какие буквы закрыты, форма (B, L).
 
     Returns:
-        Токены (B, L + 2), маска заполнителей (B, L + 2), места букв в слове (1, L).
+        Токены и маска заполнителей, обе формы (B, L + 2).
     """
     letters = letters.long()
-    places = torch.arange(letters.shape[1], device=letters.device)[None]  # (1, L)
-    # [MASK] разрывает слово: буква за ним для токенизатора снова первая.
-    after_mask = F.pad(hidden[:, :-1], (1, 0))
-    tokens = letters + torch.where((places == 0) | after_mask, FIRST, NEXT)
+    # Первая в слове буква — и та, что за [MASK]: он разрывает слово.
+    is_first = F.pad(hidden[:, :-1], (1, 0), value=True)
+    tokens = letters + torch.where(is_first, FIRST, NEXT)
     tokens = tokens.masked_fill(hidden, MASK).masked_fill(letters < 0, PAD)
     n_letters = (letters >= 0).sum(dim=1, keepdim=True)  # (B, 1)
     input_ids = F.pad(F.pad(tokens, (1, 0), value=CLS), (0, 1), value=PAD).scatter(1, n_letters + 1, SEP)
     attention_mask = (torch.arange(input_ids.shape[1], device=letters.device) < n_letters + 2).long()
-    return input_ids, attention_mask, places
+    return input_ids, attention_mask
 
 
 def save_bert_tokenizer(folder: Path) -> None:
@@ -324,7 +322,6 @@ def one_letter_a_word(real: Tensor) -> Tensor:
     return F.one_hot(order.argmax(dim=1), real.shape[1]).bool()
 
 
-@torch.no_grad()
 def guessed_from_both_sides(words: Sequence[str], folder: Path, device: torch.device) -> Tensor:
     """Какие буквы угадывает BERT, если закрывать их по одной.
 
@@ -337,20 +334,16 @@ def guessed_from_both_sides(words: Sequence[str], folder: Path, device: torch.de
         Таблица (B, L).
     """
     model = BertForMaskedLM.from_pretrained(folder).to(device)
-    tables = []
-    for letters in spell(words).to(device).long().split(512):
-        columns = []
+
+    def logits_of(letters: Tensor) -> Iterator[Tensor]:
         for place in range(letters.shape[1]):
             hidden = torch.zeros_like(letters, dtype=torch.bool)
             hidden[:, place] = letters[:, place] >= 0
-            input_ids, attention_mask, _ = encode(letters, hidden)
-            logits = model(input_ids, attention_mask).logits[:, place + 1]
-            columns.append(best_letter(logits, place) == letters[:, place])
-        tables.append(torch.stack(columns, dim=1))
-    return torch.cat(tables).cpu()
+            yield model(*encode(letters, hidden)).logits[:, place + 1]
+
+    return _guessed(words, logits_of, device)
 
 
-@torch.no_grad()
 def guessed_from_the_left(words: Sequence[str], folder: Path, device: torch.device) -> Tensor:
     """Какие буквы угадывает модель слева направо.
 
@@ -363,11 +356,20 @@ def guessed_from_the_left(words: Sequence[str], folder: Path, device: torch.devi
         Таблица (B, L).
     """
     model = GPT2.from_pretrained(folder).to(device)
+
+    def logits_of(letters: Tensor) -> Iterator[Tensor]:
+        input_ids, _ = encode(letters, torch.zeros_like(letters, dtype=torch.bool))
+        return iter(model(input_ids).logits[:, :-2].unbind(dim=1))  # над [CLS] — первая буква
+
+    return _guessed(words, logits_of, device)
+
+
+@torch.no_grad()
+def _guessed(words: Sequence[str], logits_of: Callable[[Tensor], Iterator[Tensor]], device: torch.device) -> Tensor:
+    """Таблица (B, L) верных ответов; logits_of даёт оценки букв, по тензору (B, V) на место."""
     tables = []
     for letters in spell(words).to(device).long().split(512):
-        input_ids, _, _ = encode(letters, torch.zeros_like(letters, dtype=torch.bool))
-        logits = model(input_ids).logits  # (B, L + 2, V); над [CLS] — первая буква
-        columns = [best_letter(logits[:, i], i) == letters[:, i] for i in range(letters.shape[1])]
+        columns = [best_letter(logits, i) == letters[:, i] for i, logits in enumerate(logits_of(letters))]
         tables.append(torch.stack(columns, dim=1))
     return torch.cat(tables).cpu()
 

@@ -3,7 +3,6 @@
 Данные — словарь pymorphy3; отложены целые имена, к какому бы виду они ни относились.
 """
 
-import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from modern_nets.generate import generate
 from modern_nets.gpt2 import GPT2, GPT2Config
 from modern_nets.training import russian
 from modern_nets.training.loop import History, Plan, train
-from modern_nets.training.measures import ratio, share
+from modern_nets.training.measures import point_of, ratio, share
 from modern_nets.training.ngrams import NGrams
 from modern_nets.training.shelf import cached, save_gpt2_tokenizer, save_model
 
@@ -42,7 +41,7 @@ CONFIG = GPT2Config(
 )
 
 
-def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan = PLAN) -> History:
+def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan) -> History:
     """Обучает tiny-gpt-ru.
 
     Args:
@@ -92,7 +91,7 @@ def part(name: str) -> str:
     Returns:
         «проверка» у 5 % имён, «выбор» у других 5 % (по ним выбраны размер и длительность обучения), иначе «обучение».
     """
-    point = int.from_bytes(hashlib.sha256(name.encode()).digest()[:2]) / 65536
+    point = point_of(name)
     return "проверка" if point < 0.05 else "выбор" if point < 0.10 else "обучение"
 
 

@@ -1,8 +1,9 @@
 """Исходный код стандартной библиотеки Python: он есть у каждого, у кого есть Python."""
 
-import hashlib
 import sysconfig
 from pathlib import Path
+
+from modern_nets.training.measures import point_of
 
 SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "_bundled"}
 # Таблицы кодировок и справка pydoc — не код; idlelib, lib2to3 и turtledemo есть не во всякой сборке Python.
@@ -40,5 +41,4 @@ def is_held_out(path: str, percent: int = 7) -> bool:
     Returns:
         True, если в обучении модуля быть не должно.
     """
-    top = path.split("/")[0]
-    return hashlib.sha256(top.encode()).digest()[0] * 100 < percent * 256
+    return point_of(path.split("/")[0]) < percent / 100

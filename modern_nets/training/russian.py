@@ -3,11 +3,11 @@
 Данные собрал проект OpenCorpora (opencorpora.org), лицензия CC BY-SA 3.0; пакет pymorphy3-dicts-ru — лицензия MIT.
 """
 
-import hashlib
 import zlib
 from collections.abc import Iterator
 
 from modern_nets.ask import KINDS, LETTERS
+from modern_nets.training.measures import point_of
 
 NAMES = dict(zip(("Surn", "Name", "Geox"), KINDS, strict=True))
 # Имена собственные, сокращения и организации — не слова: по ним не угадать соседних букв.
@@ -90,4 +90,4 @@ def is_held_out(lemma: str, percent: int = 5) -> bool:
     Returns:
         True, если в обучении слова быть не должно.
     """
-    return int.from_bytes(hashlib.sha256(lemma.encode()).digest()[:2]) * 100 < percent * 65536
+    return point_of(lemma) < percent / 100

@@ -32,9 +32,13 @@ for name in trained():  # у MiniLM карточка своя
     for what, value in rows[:5]:  # все — в карточке модели
         print(f"  {what}\n      {value}")
 
-five = json.loads((at_hand("tiny-resnet-five") / "quality.json").read_text("utf-8"))
+five = json.loads(
+    (at_hand("tiny-resnet-five") / "quality.json").read_text("utf-8")
+)
 one, many = five["transfer"]["1"], five["transfer"]["50"]
-one_shot, one_shot_scratch = (one[k]["value"] for k in ("pretrained", "scratch"))
+one_shot, one_shot_scratch = (
+    one[k]["value"] for k in ("pretrained", "scratch")
+)
 fifty, fifty_scratch = (many[k]["value"] for k in ("pretrained", "scratch"))
 # --8<-- [end:quality]
 

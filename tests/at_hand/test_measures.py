@@ -105,7 +105,7 @@ def test_training_tokens_are_those_of_the_tokenizer(tmp_path) -> None:
         plain = text.replace("[MASK]", "_")
         spelled = letters.spell([plain.replace("_", "а")])
         hidden = torch.tensor([[letter == "_" for letter in plain]])
-        input_ids, attention_mask, _ = letters.encode(spelled, hidden)
+        input_ids, attention_mask = letters.encode(spelled, hidden)
         expected = tokenizer(text)
         assert input_ids[0].tolist() == expected.input_ids, text
         assert attention_mask[0].tolist() == expected.attention_mask
@@ -113,7 +113,7 @@ def test_training_tokens_are_those_of_the_tokenizer(tmp_path) -> None:
 
 def test_words_of_different_length_are_padded() -> None:
     spelled = letters.spell(["кот", "ёж"])
-    input_ids, attention_mask, _ = letters.encode(spelled, torch.zeros_like(spelled, dtype=torch.bool))
+    input_ids, attention_mask = letters.encode(spelled, torch.zeros_like(spelled, dtype=torch.bool))
     assert input_ids[1, 3].item() == letters.SEP
     assert input_ids[1, 4].item() == letters.PAD
     assert attention_mask[1].tolist() == [1, 1, 1, 1, 0]
