@@ -69,17 +69,17 @@ def read_checkpoint(name_or_folder: str | Path, *, presets: Collection[str] = ()
     if not isinstance(name_or_folder, str | Path) or not str(name_or_folder) or len(str(name_or_folder)) > 4000:
         raise ValueError(f"Нужна папка или имя модели, а пришло {str(name_or_folder)[:40]!r}.")
     folder = Path(os.path.expanduser(name_or_folder))
-    if str(name_or_folder) in trained() and not folder.is_dir():
-        raise FileNotFoundError(
-            f"{name_or_folder} лежит под рукой: передайте не имя, а папку — modern_nets.at_hand('{name_or_folder}')."
-        )
-    if folder.is_file():
+    if os.path.isfile(folder):  # не Path.is_file: от слишком длинного имени он падает
         raise ValueError(f"{folder} — файл, а нужна папка, в которой лежат config.json и {WEIGHTS}.")
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return _read(str(folder), lambda file: folder / file if (folder / file).is_file() else None)
     if isinstance(name_or_folder, Path) or str(name_or_folder).startswith((".", "/", "~")) or folder.is_absolute():
         raise FileNotFoundError(f"Папки {folder} нет.")
-    return _read(name_or_folder, lambda file: _download(name_or_folder, file, presets))
+    if name_or_folder in trained():
+        raise FileNotFoundError(
+            f"{name_or_folder} лежит под рукой: передайте не имя, а папку — modern_nets.at_hand('{name_or_folder}')."
+        )
+    return _read_from_hub(name_or_folder, presets)
 
 
 def torchvision_checkpoint(name: str, weights: str = "DEFAULT") -> Checkpoint:
@@ -166,13 +166,14 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _download(name: str, file: str, presets: Collection[str]) -> Path | None:
-    """Файл модели из кэша Hugging Face, а если его там нет — по сети; None, если модель есть, а файла в ней нет."""
+def _read_from_hub(name: str, presets: Collection[str]) -> Checkpoint:
+    """Читает модель с Hugging Face: каждый файл — из кэша, а если его там нет — по сети."""
     try:
         from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
         from huggingface_hub.errors import (
             EntryNotFoundError,
             GatedRepoError,
+            HFValidationError,
             LocalEntryNotFoundError,
             RepositoryNotFoundError,
         )
@@ -180,36 +181,44 @@ def _download(name: str, file: str, presets: Collection[str]) -> Path | None:
         raise FileNotFoundError(
             f"Папки «{name}» нет. Чтобы загрузить модель по имени, поставьте huggingface_hub."
         ) from error
-    try:
-        return Path(hf_hub_download(name, file, local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass
-    except (OSError, ValueError) as error:  # такого имени быть не может
-        raise FileNotFoundError(f"{unknown_name('Ни папки, ни модели', name, presets)} ({_brief(error)})") from error
-    try:
-        if not constants.HF_HUB_OFFLINE:  # сама библиотека молчала бы о недоступной сети полминуты и дольше
-            _within_patience(lambda: get_hf_file_metadata(hf_hub_url(name, file), timeout=PATIENCE))
-        return Path(hf_hub_download(name, file))
-    except LocalEntryNotFoundError as error:  # с HF_HUB_OFFLINE=1 в сеть не ходят
-        if file != "config.json":
+    failures: list[tuple[str, Exception]] = []  # файл, который не получен, и почему
+
+    def find(file: str) -> Path | None:
+        try:
+            return Path(hf_hub_download(name, file, local_files_only=True))
+        except LocalEntryNotFoundError as error:
+            if constants.HF_HUB_OFFLINE:
+                failures.append((file, error))
+        if failures:  # второй раз сеть не ждут
             return None
-        reason: Exception = error
-    except EntryNotFoundError:
+        try:
+            # Сама библиотека молчала бы о недоступной сети полминуты и дольше.
+            _within_patience(lambda: get_hf_file_metadata(hf_hub_url(name, file), timeout=PATIENCE))
+            return Path(hf_hub_download(name, file))
+        except Exception as error:  # у сетевых ошибок нет общего предка
+            if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
+                raise  # такой модели нет
+            if isinstance(error, LocalEntryNotFoundError) or not isinstance(error, EntryNotFoundError):
+                failures.append((file, error))  # иначе модель есть, а такого файла в ней нет
         return None
-    except GatedRepoError as error:
-        reason = error
-    except RepositoryNotFoundError as error:
+
+    try:
+        return _read(name, find)
+    except (RepositoryNotFoundError, HFValidationError) as error:
         raise FileNotFoundError(f"{unknown_name('Ни папки, ни модели', name, presets)} ({_brief(error)})") from error
-    except Exception as error:  # у сетевых ошибок нет общего предка
-        reason = error
-    what = f"Настройки «{name}» в пакете есть, а весов" if name in presets else f"Модели «{name}»"
-    near = [] if name in presets else get_close_matches(name.lower(), presets, n=3, cutoff=0.5)
-    similar = f" Похожие имена: {', '.join(near)}." if near else ""
-    raise FileNotFoundError(
-        f"{what} на этой машине нет, и по сети они не получены: {hf_hub_url(name, file)} — {_brief(reason)}.{similar} "
-        f"Как получить: на машине с сетью выполните «hf download {name} --local-dir папка», "
-        f"перенесите папку сюда и передайте её вместо имени. {_at_hand()}"
-    ) from reason
+    except FileNotFoundError as error:
+        if not failures:
+            raise
+        file, reason = failures[0]
+        url, why = hf_hub_url(name, file), _brief(reason)
+        what = f"Настройки «{name}» в пакете есть, а весов" if name in presets else f"Модели «{name}»"
+        near = [] if name in presets else get_close_matches(name.lower(), presets, n=3, cutoff=0.5)
+        similar = f" Похожие имена: {', '.join(near)}." if near else ""
+        raise FileNotFoundError(
+            f"{what} на этой машине нет, и по сети они не получены: {url} — {why}.{similar} "
+            f"Как получить: на машине с сетью выполните «hf download {name} --local-dir папка», "
+            f"перенесите папку сюда и передайте её вместо имени. {_at_hand()}"
+        ) from error
 
 
 def _within_patience(ask: Callable[[], object]) -> None:

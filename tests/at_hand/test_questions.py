@@ -1,6 +1,7 @@
 """Что человек может ввести и чего может не хватать: ответ по-русски, без обвала изнутри."""
 
 import io
+import json
 import shutil
 import struct
 import sys
@@ -9,9 +10,10 @@ from threading import Event
 
 import pytest
 from PIL import Image
+from safetensors import safe_open
 
 from modern_nets import ask, at_hand, cli, embedded, files
-from modern_nets.gpt2 import GPT2
+from modern_nets.gpt2 import GPT2, GPT2Config
 from modern_nets.pictures import pixel_values, read_picture
 from modern_nets.resnet import ResNet
 
@@ -277,6 +279,8 @@ def test_checksums_written_twice_in_one_process_are_the_last(copy_at_hand: Path)
 def test_name_instead_of_folder() -> None:
     with pytest.raises(FileNotFoundError, match=r"at_hand\('tiny-gpt-py'\)"):
         GPT2.from_pretrained("tiny-gpt-py")
+    with pytest.raises(FileNotFoundError, match="Ни папки, ни модели"):
+        GPT2.from_pretrained("x" * 300)
     for name in ("", "x" * 5000, None):
         with pytest.raises(ValueError, match="Нужна папка или имя модели"):
             GPT2.from_pretrained(name)  # type: ignore[arg-type]
@@ -314,6 +318,46 @@ def test_silent_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
     for part in ("gpt2-medium/resolve/main/config.json", "ответа нет", "hf download gpt2-medium", "tiny-gpt-py"):
         assert part in str(caught.value)
     assert files.PATIENCE <= 10
+
+
+@pytest.fixture
+def sharded_model_in_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Кэш с моделью из одной части и сеть, которая не отвечает; возвращает адреса, о которых её спросили."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    commit = "0" * 40
+    folder = tmp_path / "models--course--tiny" / "snapshots" / commit
+    GPT2(GPT2Config(vocab_size=9, max_tokens=4, d_model=4, n_layers=1, n_heads=1)).save_pretrained(folder)
+    part = folder / "model-00001-of-00001.safetensors"
+    (folder / "model.safetensors").rename(part)
+    with safe_open(part, "pt") as file:
+        index = {"weight_map": dict.fromkeys(file.keys(), part.name)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    (tmp_path / "models--course--tiny" / "refs").mkdir()
+    (tmp_path / "models--course--tiny" / "refs" / "main").write_text(commit, encoding="utf-8")
+    asked: list[str] = []
+
+    def no_answer(url: str, timeout: float) -> None:
+        asked.append(url)
+        raise ConnectionError("сети нет")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", no_answer)
+    return asked
+
+
+def test_sharded_model_in_the_cache_needs_no_network(sharded_model_in_cache: list[str]) -> None:
+    assert GPT2.from_pretrained("course/tiny").config.vocab_size == 9
+    assert len(sharded_model_in_cache) == 1, "о недоступной сети спросили не один раз"
+
+
+def test_half_a_model_in_the_cache_is_one_message(sharded_model_in_cache: list[str], tmp_path: Path) -> None:
+    next(tmp_path.rglob("*.index.json")).unlink()
+    with pytest.raises(FileNotFoundError, match=r"course/tiny.*model\.safetensors — сети нет.*hf download course/tiny"):
+        GPT2.from_pretrained("course/tiny")
+    assert len(sharded_model_in_cache) == 1
 
 
 def run(*words: str) -> int:
