@@ -94,22 +94,21 @@ plt.show()
 
 # --8<-- [start:quality]
 # docs: model измерено командой modern-nets evaluate
-# docs: quote vit_mean cnn_mean mlp_mean
+# docs: quote vit_mean cnn_mean mlp_mean smallest largest
 import json
 
 
-def five_seeds(name):
-    text = (at_hand(name) / "quality.json").read_text("utf-8")
-    return json.loads(text)["five_seeds"]
-
-
-means = {}
-print("пять обучений, 797 картинок   среднее   худшее   лучшее")
+means, sizes = {}, []
+print("пять обучений  параметров   среднее    худшее    лучшее")
 for name in "tiny-vit", "tiny-resnet", "tiny-mlp":
-    runs = five_seeds(name)
+    text = (at_hand(name) / "quality.json").read_text("utf-8")
+    quality = json.loads(text)
+    runs = quality["five_seeds"]
+    sizes.append(quality["parameters"] / 1000)
     means[name] = 100 * runs["value"]
     line = [f"{100 * runs[key]:8.1f} %" for key in ("value", "low", "high")]
-    print(f"{name:26s}", *line, sep="")
+    print(f"{name:13s}{sizes[-1]:8.0f} тыс.", *line, sep="")
+smallest, largest = min(sizes), max(sizes)
 vit_mean, cnn_mean, mlp_mean = means.values()
 # --8<-- [end:quality]
 
