@@ -86,7 +86,7 @@ for axis, side in zip(axes, ("left", "right"), strict=True):
         above = [100 * (row["high"] - row["value"]) for row in rows]
         x = range(len(rows))
         axis.errorbar(x, values, [below, above], fmt=".-", label=label)
-    axis.set_ylim(0)
+    axis.set(ylim=(0, 100), xticks=range(0, 12, 2))
 axes[0].set_xlabel("букв слева от закрытой")
 axes[1].set_xlabel("букв справа от закрытой")
 axes[0].set_ylabel("угадано, %")

@@ -74,7 +74,7 @@ plt.show()
 # --8<-- [start:attention]
 # docs: model tiny-vit, модель под рукой
 # docs: near 0.5
-# docs: alt Четыре цифры и под каждой — внимание токена [CLS] в каждом из четырёх слоёв. В первых слоях внимание размазано почти ровно, в последних собирается на штрихах.
+# docs: alt Четыре цифры и под каждой — внимание токена [CLS] в каждом из четырёх слоёв. В первом слое у всех цифр выделены патчи в середине, в следующих — у каждой цифры свои; чётких очертаний цифры нет ни в одном слое.
 chosen = [
     (digits.y_test == digit).nonzero()[0].item() for digit in (0, 3, 4, 7)
 ]
@@ -96,7 +96,6 @@ plt.show()
 # docs: model измерено командой modern-nets evaluate
 # docs: quote vit_mean cnn_mean mlp_mean smallest largest
 import json
-
 
 means, sizes = {}, []
 print("пять обучений  параметров   среднее    худшее    лучшее")
