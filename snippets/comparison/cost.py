@@ -12,11 +12,11 @@ from modern_nets.transformer import transformer_base
 from modern_nets.vit import vit_b_16
 
 
-def milliseconds(run, rounds=5):
+def milliseconds(model, inputs, rounds=5):
     times = []
     for _ in range(rounds + 1):
         start = time.perf_counter()
-        run()
+        model(*inputs)
         times.append(1000 * (time.perf_counter() - start))
     return median(times[1:])  # первый раз — прогрев
 
@@ -32,7 +32,7 @@ with torch.inference_mode():
         ("ViT-B/16", vit_b_16, (picture,)),
     ):
         model = build().eval()  # веса случайны: времени это не меняет
-        print(f"{name:<12}{milliseconds(lambda: model(*inputs)):>6.0f} мс")
+        print(f"{name:<12}{milliseconds(model, inputs):>6.0f} мс")
 # --8<-- [end:latency]
 
 
