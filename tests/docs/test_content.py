@@ -26,7 +26,7 @@ def prose(page) -> str:
 
 def prose_of(markdown: str) -> str:
     """Текст без кода, рисунков, разметки и формул."""
-    text = re.sub(r"^ *(`{3,}).*?^ *\1|^!\[.*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^ *(`{3,}).*?^ *\1|^!\[[^\n]*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"\$\$.*?\$\$|`[^`]*`|!?\[|\]\([^)]*\)", " ", text, flags=re.DOTALL)
 
 
