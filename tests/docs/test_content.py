@@ -96,6 +96,14 @@ def test_questions_explain_every_option(name):
     assert len(places) >= 3, "верный ответ стоит всё время на одном месте"
 
 
+def test_every_cited_paper_is_in_the_literature():
+    def cited(path):
+        return set(re.findall(r"arxiv\.org/abs/(\d{4}\.\d{5})", path.read_text(encoding="utf-8")))
+
+    listed = cited(DOCS / "literature.md")
+    assert {path.name: missing for path in DOCS.glob("*.md") if (missing := cited(path) - listed)} == {}
+
+
 def test_no_python_looking_fence_escapes_pytest_codeblocks():
     """Считает ограждения своим, нарочно широким способом и сравнивает с числом пунктов pytest."""
     looking = re.compile(r"^\s*(?:`{3,}|~{3,})\s*\{?\s*\.?(?:py|ipython)", re.IGNORECASE)
