@@ -31,6 +31,7 @@ for token, chance in next_tokens(tokenizer, coder, start).items():
 # --8<-- [start:parse]
 # docs: model tiny-gpt-py, модель под рукой
 # docs: sampled
+# docs: limit 180
 # docs: quote parsed_greedy parsed_cool parsed_hot
 # docs: expect parsed_cool > parsed_hot
 import enum
@@ -67,7 +68,7 @@ for title, options in {
     codes = map(whole_function, texts, headers)  # без того, что ниже
     row = share(sum(map(is_python, codes)), 40)  # is_python: ast.parse
     parsed.append(row["value"])
-    span = f"({row['low']:.0%}–{row['high']:.0%})"
+    span = f"({abs(row['low']):.0%}–{row['high']:.0%})"
     print(f"{title:19} без ошибок {row['value']:4.0%} {span}")
 parsed_greedy, parsed_cool, parsed_hot = parsed
 # --8<-- [end:parse]
