@@ -8,7 +8,7 @@ for kind in "фамилия", "имя", "место":
 # --8<-- [end:kinds]
 # --8<-- [start:kinds_quality]
 # docs: model tiny-gpt-ru, измерено командой modern-nets evaluate
-# docs: quote ru_bits ru_grams ru_copied ru_guessed
+# docs: quote ru_bits ru_grams ru_copied ru_guessed ru_gain
 # docs: expect ru_bits < ru_grams
 import json
 
@@ -22,6 +22,7 @@ ru_bits = surnames_only["bits_per_letter"]["value"]
 ru_grams = surnames_only["five_gram_bits_per_letter"]["value"]
 ru_copied = quality["invented"]["фамилия"]["copied"]["value"]
 ru_guessed = quality["invented"]["фамилия"]["guessed"]["value"]
+ru_gain = quality["saved_bits_per_letter"]["value"]
 print(f"бит на букву фамилии: {ru_bits:.2f}, у 5-грамм {ru_grams:.2f}")
 print(f"списано {ru_copied:.1%}, угадано отложенных {ru_guessed:.1%}")
 # --8<-- [end:kinds_quality]
