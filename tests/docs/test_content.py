@@ -26,7 +26,7 @@ def prose(page) -> str:
 
 def prose_of(markdown: str) -> str:
     """Текст без кода, рисунков, разметки и формул."""
-    text = re.sub(r"^ *(`{3,}).*?^ *\1|^!\[.*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^ *(`{3,}).*?^ *\1|^!\[[^\n]*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"\$\$.*?\$\$|`[^`]*`|!?\[|\]\([^)]*\)", " ", text, flags=re.DOTALL)
 
 
@@ -43,11 +43,15 @@ def test_lesson_is_complete(name):
 
 
 def without_collapsed(page) -> str:
-    """Страница без свёрнутых вставок: их читает тот, кто захочет."""
-    kept, inside = [], False
+    """Страница без свёрнутых вставок, вложенных тоже: их читает тот, кто захочет."""
+    kept, depth = [], None
     for line in page.lines:
-        inside = line.startswith("??? ") or (inside and (line.startswith("    ") or not line.strip()))
-        if not inside:
+        indent = len(line) - len(line.lstrip())
+        if depth is not None and line.strip() and indent <= depth:
+            depth = None
+        if depth is None and line.lstrip().startswith("??? "):
+            depth = indent
+        if depth is None:
             kept.append(line)
     return "\n".join(kept)
 
@@ -94,6 +98,14 @@ def test_questions_explain_every_option(name):
             assert re.match("Верно" if kind == "yes" else "Неверно|Не совсем", explanation.strip()), option
             assert len(explanation.split()) >= 8, option
     assert len(places) >= 3, "верный ответ стоит всё время на одном месте"
+
+
+def test_every_cited_paper_is_in_the_literature():
+    def cited(path):
+        return set(re.findall(r"arxiv\.org/abs/(\d{4}\.\d{5})", path.read_text(encoding="utf-8")))
+
+    listed = cited(DOCS / "literature.md")
+    assert {path.name: missing for path in DOCS.glob("*.md") if (missing := cited(path) - listed)} == {}
 
 
 def test_no_python_looking_fence_escapes_pytest_codeblocks():
