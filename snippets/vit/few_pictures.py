@@ -131,7 +131,8 @@ def jitter(images, angle=15, zoom=0.1, shift=0.12):
 # docs: quote jitter_1000 seen_50 seen_1000 seen_jitter_1000 gap_50 gap_1000
 # docs: expect gap_50 > 10 and seen_50 > 97
 # docs: expect gap_1000 < 0.7 * gap_50
-# docs: expect jitter_50 > vit_50
+# docs: expect jitter_50 > vit_50 and cnn_jitter_50 > jitter_50 + 2
+# docs: expect jitter_1000 < vit_1000
 from statistics import mean
 
 
