@@ -53,13 +53,13 @@ for _ in range(1000):  # тысяча жребиев
     masked, labels = mask_tokens(text)
     asked, hidden = labels != IGNORE, masked == MASK
     kept = asked & (masked == text)
-    counts.append([asked.sum(), hidden.sum(), kept.sum()])
-counts = torch.tensor(counts).double()
-n_chosen, mean_hidden, mean_kept = counts.mean(0).tolist()
-mean_random = n_chosen - mean_hidden - mean_kept
-low, high = counts.min(0).values.tolist(), counts.max(0).values.tolist()
-print(f"выбрано: {low[0]:.0f}–{high[0]:.0f}")
-print(f"[MASK]:   в среднем {mean_hidden:.1f}, {low[1]:.0f}–{high[1]:.0f}")
-print(f"оставлен: в среднем {mean_kept:.1f}, {low[2]:.0f}–{high[2]:.0f}")
-print(f"заменён:  в среднем {mean_random:.1f}")
+    swapped = asked & ~hidden & ~kept
+    counts.append([x.sum().item() for x in (asked, hidden, swapped, kept)])
+
+rows = list(zip(*counts, strict=True))
+names = "выбрано", "[MASK]", "подменён", "оставлен"
+means = [sum(row) / 1000 for row in rows]
+for name, mean, row in zip(names, means, rows, strict=True):
+    print(f"{name:9s}в среднем {mean:4.1f}, от {min(row)} до {max(row)}")
+n_chosen, mean_hidden, mean_random, mean_kept = means
 # --8<-- [end:choose]

@@ -60,7 +60,7 @@ for word in "преподавател_", "переход_ть", "лю_овь", "
 
 # --8<-- [start:curve]
 # docs: model tiny-bert-ru и tiny-left-ru, измерено командой modern-nets evaluate
-# docs: quote ru_both ru_left ru_nouns ru_last_both ru_last_left ru_most_both ru_most_left ru_first_both ru_first_left
+# docs: quote ru_both ru_left ru_nouns ru_last_both ru_last_left ru_most_both ru_most_left ru_ratio
 # docs: expect ru_both > ru_left + 0.1 and ru_most_both > ru_most_left + 0.2
 # docs: expect ru_last_both - ru_last_left < 0.1
 # docs: alt Доля угаданных букв у двух сетей. Слева — против числа букв слева от закрытой: двусторонняя сеть всюду выше, на первой букве больше всего. Справа — против числа букв справа: у последней буквы линии рядом, дальше двусторонняя сеть заметно выше. Вертикальные чёрточки — доверительные интервалы.
@@ -94,8 +94,7 @@ plt.show()
 edge = quality["by_letters_to_the_right"]
 ru_last_both, ru_last_left = (edge["0"][s]["value"] for s in labels)
 ru_most_both, ru_most_left = (edge["1"][s]["value"] for s in labels)
-first = quality["by_letters_to_the_left"]["0"]
-ru_first_both, ru_first_left = (first[s]["value"] for s in labels)
+ru_ratio = ru_both / ru_left
 # --8<-- [end:curve]
 
 
