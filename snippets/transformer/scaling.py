@@ -20,12 +20,11 @@ def softmax_of_random(width, scale):
 widths = [1, 4, 16, 64, 256, 1024]
 plain = [softmax_of_random(width, 1) for width in widths]
 scaled = [softmax_of_random(width, width**-0.5) for width in widths]
-print("                без деления             с делением")
-print("         вес   энтр.  Σp(1 − p)   вес   энтр.  Σp(1 − p)")
+print(f"    {'без деления':>23}{'с делением':>23}")
+print(" d_k" + 2 * "    вес  энтр.  Σp(1−p)")
 for width, *rows in zip(widths, plain, scaled, strict=True):
     means = [value.mean().item() for row in rows for value in row]
-    columns = "   ".join(f"{mean:.2f}" for mean in means)
-    print(f"d_k {width:4} {columns}")
+    print(f"{width:4}" + (2 * "{:7.2f}{:7.2f}{:9.2f}").format(*means))
 peak_plain, entropy_plain, slope_plain = (v.mean().item() for v in plain[3])
 peak_scaled, entropy_scaled, slope_scaled = (
     v.mean().item() for v in scaled[3]
