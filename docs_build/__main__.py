@@ -13,8 +13,8 @@ from pathlib import Path
 
 from docs_build import records, render, runner
 from docs_build.labs import find_sources, load_lab, notebook_with_outputs
-from docs_build.pages import Page, load_page
-from docs_build.project import DOCS, FIGURES, DocsError, build_lock, relative, take_build_lock
+from docs_build.pages import Page, load_page, whole_file
+from docs_build.project import DOCS, FIGURES, SNIPPETS, DocsError, build_lock, relative, take_build_lock
 from docs_build.testing import record_differences
 
 
@@ -109,10 +109,13 @@ def export_pages(folder: Path) -> int:
         else:
             page = load_page(path)
             texts[target] = render.render_page(page, fresh_record(page), records.read_record)
+            for source in {block.source for block in page.blocks if block.section}:
+                texts[folder / render.CODE / source.relative_to(SNIPPETS)] = whole_file(source)
     shutil.copytree(DOCS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py"))
     if FIGURES.is_dir():
         shutil.copytree(FIGURES, folder / render.PLOTS, dirs_exist_ok=True)
     for target, text in texts.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     print(f"Страницы записаны в {relative(folder)}")
     return 0

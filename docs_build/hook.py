@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from docs_build import figures, labs, maths, memory, records, render, runner
 from docs_build.labs import Lab, find_sources, load_lab
-from docs_build.pages import Page, load_page
-from docs_build.project import CACHE, DOCS, FIGURES, DocsError, build_lock, relative, take_build_lock
+from docs_build.pages import Page, load_page, whole_file
+from docs_build.project import CACHE, DOCS, FIGURES, SNIPPETS, DocsError, build_lock, relative, take_build_lock
 
 log = get_plugin_logger("страницы")
 
@@ -117,15 +117,18 @@ def is_fresh(page: Page) -> bool:
 
 @event_priority(50)
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Добавляет рисунки из записей, а вместо файлов лабораторных — тетради с выводами."""
+    """Добавляет рисунки из записей, код опытов целиком, а вместо файлов лабораторных — тетради с выводами."""
     for path in sorted(FIGURES.glob("*.svg")):
         files.append(
             File.generated(config, render.PLOTS + path.name, abs_src_path=str(path), inclusion=InclusionLevel.INCLUDED)
         )
+    for source in {block.source for page in build.pages.values() for block in page.blocks if block.section}:
+        uri = render.CODE + source.relative_to(SNIPPETS).as_posix()
+        files.append(File.generated(config, uri, content=whole_file(source), inclusion=InclusionLevel.INCLUDED))
     for uri, lab in build.labs.items():
-        source = files.get_file_from_path(lab.page.path.relative_to(DOCS).as_posix())
-        if source:
-            files.remove(source)
+        notebook_source = files.get_file_from_path(lab.page.path.relative_to(DOCS).as_posix())
+        if notebook_source:
+            files.remove(notebook_source)
         notebook = labs.notebook_with_outputs(lab, records.read_record(lab.page.name))
         records.write_atomically(labs.NOTEBOOKS / uri, notebook)
         files.append(File(uri, str(labs.NOTEBOOKS), config.site_dir, config.use_directory_urls))

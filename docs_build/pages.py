@@ -4,6 +4,7 @@
 раздела. Разворачивает включения сам pymdownx, поэтому правила те же, что в его документации.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Options:
     kind: str = "exact"  # exact | near | timed | sampled
     tolerance: float = 0.0
     quotes: tuple[str, ...] = ()
+    expects: tuple[str, ...] = ()
     limit: float = DEFAULT_LIMIT
     alts: tuple[str, ...] = ()
     official: str = ""
@@ -75,6 +77,12 @@ def strip_directives(code: str) -> str:
     """Убирает строки `# docs: …` и пустые строки по краям."""
     kept = (line for line in code.splitlines() if not DIRECTIVE.match(line))
     return "\n".join(kept).strip("\n")
+
+
+def whole_file(source: Path) -> str:
+    """Фрагмент как программа для читателя: без отметок разделов и строк, обращённых к конвейеру."""
+    lines = (line for line in read_text(source).splitlines() if not SECTION_MARK.search(line))
+    return re.sub(r"\n{4,}", "\n\n\n", strip_directives("\n".join(lines))) + "\n"
 
 
 @dataclass(frozen=True)
@@ -263,12 +271,17 @@ def parse_options(code: str, place: str) -> Options:
                     found["limit"] = positive(value, below=1e5)
                 case "quote":
                     found["quotes"] = (*found.get("quotes", ()), *value.replace(",", " ").split())  # type: ignore[misc]
+                case "expect" if value:
+                    ast.parse(value, mode="eval")
+                    found["expects"] = (*found.get("expects", ()), value)  # type: ignore[misc]
                 case "alt" if value:
                     alts.append(value)
                 case "official" | "model":
                     found[name] = value
                 case _:
                     raise DocsError(place, f"неизвестная строка «{line.strip()}».")
+        except SyntaxError:
+            raise DocsError(place, f"в строке «{line.strip()}» нужно сравнение на Python: a < b.") from None
         except ValueError as error:
             raise DocsError(place, f"в строке «{line.strip()}» нужно число{error}, а стоит «{value}».") from None
     return Options(**found, alts=tuple(alts))  # type: ignore[arg-type]

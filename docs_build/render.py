@@ -10,13 +10,14 @@ from urllib.parse import quote
 from docs_build.compare import to_float
 from docs_build.labs import find_sources
 from docs_build.pages import Block, Fence, Page, expand, scan_fences
-from docs_build.project import DOCS, DocsError, relative
+from docs_build.project import DOCS, SNIPPETS, DocsError, relative
 from docs_build.records import Output, Record
 
 QUOTE = re.compile(r"(?<!`)\{\{\s*(?:(?P<page>[\w-]+)\.)?(?P<name>\w+)\s*(?::(?P<format>[^}]*?))?\s*\}\}")
 SPECIAL = re.compile(r"[\\`*_\[\]$]")
 ESCAPED = r"\\\g<0>"
 PLOTS = "assets/plots/"
+CODE = "assets/code/"
 
 STALE = (
     '!!! warning "Вывод на этой странице устарел"\n'
@@ -40,10 +41,16 @@ def render_page(page: Page, record: Record | None, record_of: RecordOf, *, note:
     """
     rendered: list[str] = []
     position = 0
+    ends = {block.source: block.number for block in page.blocks}
     for fence in scan_fences(page.lines, page.path, page.first_line):
         rendered += quoted(page, position, fence.start, record, record_of)
         block = page.block_at.get(page.first_line + fence.start)
-        rendered += render_block(block, fence, record, page) if block else render_text(page, fence)
+        if block:
+            rendered += render_block(block, fence, record, page)
+            if block.section and ends[block.source] == block.number:
+                rendered += indented(fence, whole_file_link(block))
+        else:
+            rendered += render_text(page, fence)
         position = fence.end + 1
     rendered += quoted(page, position, len(page.lines), record, record_of)
     return insert_note("\n".join(rendered) + "\n", note)
@@ -67,6 +74,18 @@ def render_block(block: Block, fence: Fence, record: Record | None, page: Page) 
         to_root = "../" * (len(page.path.relative_to(DOCS).parts) - 1)
         lines += render_output(block, output, record, to_root)
     return indented(fence, lines)
+
+
+def whole_file_link(block: Block) -> list[str]:
+    """Ссылка под последним блоком фрагмента: весь опыт одним файлом, который выполняется сам по себе."""
+    path = block.source.relative_to(SNIPPETS).as_posix()
+    to_root = "../" * (len(block.page_path.relative_to(DOCS).parts) - 1)
+    name = block.source.name
+    return [
+        f"[Весь код опыта одним файлом: {name}]({to_root}{CODE}{quote(path)})",
+        f'{{ .whole-file download="{name}" }}',
+        "",
+    ]
 
 
 def fenced(info: str, text: str) -> list[str]:

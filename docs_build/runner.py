@@ -44,6 +44,7 @@ class PageRun:
     def __init__(self, page: str) -> None:
         self.page = page
         self.depends: set[str] = set()
+        self.values: dict[str, bool | int | float | str] = {}
         context = worker_context()
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=worker.serve, args=(theirs, str(ROOT), environment()))
@@ -84,7 +85,9 @@ class PageRun:
         if result.error:
             place = block.place.rsplit(":", 1)[0] + f":{result.error_line}" + (")" if "(" in block.place else "")
             raise DocsError(place, f"блок упал: {result.error}\n{result.error_traceback}".rstrip())
+        self.values |= result.values
         check_promises(block, result)
+        check_expectations(block, self.values)
         self.depends.update(result.modules, result.files)
         pictures = [figures.normalise(svg, f"{salt}-{i}") for i, svg in enumerate(result.figures, start=1)]
         return Executed(result.stdout.rstrip("\n"), pictures, result.values)
@@ -137,6 +140,21 @@ def check_promises(block: Block, result: worker.Result) -> None:
             f"рисунков — {len(result.figures)}, описаний — {len(block.options.alts)}: "
             "на каждый рисунок нужна строка «# docs: alt …».",
         )
+
+
+def check_expectations(block: Block, values: dict[str, bool | int | float | str]) -> None:
+    """Подтвердил ли опыт то, что говорит о нём страница: строки `# docs: expect` о процитированных значениях."""
+    for expectation in block.options.expects:
+        names = {node.id for node in ast.walk(ast.parse(expectation)) if isinstance(node, ast.Name)}
+        if unknown := names - values.keys():
+            raise DocsError(
+                block.place,
+                f"в строке «expect {expectation}» неизвестно: {', '.join(sorted(unknown))}. "
+                "Ожидать можно только значения из строк «# docs: quote» этого блока и блоков выше.",
+            )
+        if not eval(expectation, {"__builtins__": {}}, dict(values)):
+            measured = ", ".join(f"{name} = {values[name]}" for name in sorted(names))
+            raise DocsError(block.place, f"опыт не подтвердил страницу: ждали {expectation}, вышло {measured}.")
 
 
 def called_at_top(code: str) -> set[str]:

@@ -1,120 +1,129 @@
 # --8<-- [start:build]
 import torch
-from torch import nn
-from torchvision.models import resnet50
-from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
-from transformers import ViTConfig, ViTForImageClassification
+from modern_nets.bert import bert_base
+from modern_nets.gpt2 import gpt2
+from modern_nets.resnet import resnet50
+from modern_nets.transformer import transformer_base
+from modern_nets.vit import vit_b_16
 
-# Устройство meta хранит формы тензоров без чисел: память и веса не нужны.
+# На устройстве meta у тензоров есть формы, но нет чисел: веса не нужны.
 with torch.device("meta"):
+    picture = torch.empty(1, 3, 224, 224)
+    text = torch.zeros(
+        1, 197, dtype=torch.long
+    )  # столько же, сколько у ViT
     models = {
-        "ResNet-50": resnet50(),
-        "Transformer": nn.ModuleList(
-            [
-                nn.Transformer(512, 8, 6, 6, 2048, batch_first=True),
-                nn.Embedding(
-                    37_000, 512
-                ),  # один словарь на оба языка и на выход
-            ]
-        ),
-        "BERT-base": BertModel(BertConfig()),
-        "GPT-2": GPT2LMHeadModel(GPT2Config()),
-        "ViT-B/16": ViTForImageClassification(ViTConfig(num_labels=1000)),
+        "ResNet-50": (resnet50(), (picture,)),
+        "Transformer": (transformer_base(), (text, text)),
+        "BERT-base": (bert_base(), (text,)),
+        "GPT-2": (gpt2(), (text,)),
+        "ViT-B/16": (vit_b_16(), (picture,)),
     }
 # --8<-- [end:build]
 
 
 # --8<-- [start:params]
-# docs: quote resnet50_params transformer_params bert_params gpt2_params vit_params
+# docs: quote transformer_params
+from torch import nn
+
+
 def count(module):
-    return sum(
-        p.numel() for p in module.parameters()
-    )  # общий тензор — один раз
+    return sum(p.numel() for p in module.parameters())
 
 
-def grouped(n):
-    return f"{n:,}".replace(",", " ")
+def share(model, kind):
+    """Какая доля параметров лежит в слоях этого вида."""
+    layers = [m for m in model.modules() if isinstance(m, kind)]
+    return sum(map(count, layers)) / count(model)
 
 
-totals = [count(model) for model in models.values()]
-(
-    resnet50_params,
-    transformer_params,
-    bert_params,
-    gpt2_params,
-    vit_params,
-) = totals
 print(
-    f"{'модель':<12}{'параметров':>13}{'свёртки':>9}{'таблицы':>9}{'прочее':>8}"
+    f"{'':<12}{'параметров':>13}{'свёртки':>9}{'Linear':>8}{'таблицы':>9}"
 )
-for (name, model), total in zip(models.items(), totals):
-    layers = list(model.modules())
-    conv = sum(count(m) for m in layers if isinstance(m, nn.Conv2d)) / total
-    table = (
-        sum(count(m) for m in layers if isinstance(m, nn.Embedding)) / total
-    )
-    rest = 1 - conv - table
+for name, (model, _) in models.items():
+    total = f"{count(model):,}".replace(",", " ")
+    parts = [share(model, k) for k in (nn.Conv2d, nn.Linear, nn.Embedding)]
     print(
-        f"{name:<12}{grouped(total):>13}{conv:>9.0%}{table:>9.0%}{rest:>8.0%}"
+        f"{name:<12}{total:>13}{parts[0]:>9.0%}{parts[1]:>8.0%}{parts[2]:>9.0%}"
     )
+
+transformer_params = count(models["Transformer"][0])
 # --8<-- [end:params]
 
 
-# --8<-- [start:details]
-def shared(model):
-    """Имена параметров, которые указывают на уже встреченный тензор."""
-    every = {
-        name for name, _ in model.named_parameters(remove_duplicate=False)
-    }
-    return every - {name for name, _ in model.named_parameters()}
+# --8<-- [start:cost]
+# docs: quote resnet_macs vit_macs bert_macs resnet_memory vit_memory vit_ratio same_price
+# docs: expect vit_macs > 4 * resnet_macs
+# docs: expect vit_memory < 2 * resnet_memory
+# docs: expect -0.05 < same_price < 0.05
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
 
 
-bert, gpt2, vit = (
-    models[name].config for name in ("BERT-base", "GPT-2", "ViT-B/16")
-)
-activations = {
-    "ResNet-50": "relu",
-    "Transformer": models["Transformer"][0]
-    .encoder.layers[0]
-    .activation.__name__,
-    "BERT-base": bert.hidden_act,
-    "GPT-2": gpt2.activation_function,
-    "ViT-B/16": vit.hidden_act,
-}
-print(
-    f"{'модель':<12}{'нормализация':>16}{'штук':>6}{'активация':>11}{'общие':>7}"
-)
-for name, model in models.items():
-    norms = [
-        type(m).__name__
-        for m in model.modules()
-        if "Norm" in type(m).__name__
-    ]
-    print(
-        f"{name:<12}{norms[0]:>16}{len(norms):>6}{activations[name]:>11}"
-        f"{len(shared(model)):>7}"
+def multiply_adds(model, inputs):
+    """Миллиарды умножений со сложением за один прямой проход."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(*inputs)
+    return counter.get_total_flops() / 2e9
+
+
+def activation_memory(model, inputs):
+    """Сколько МиБ прямой проход откладывает для обратного, без весов."""
+    weights = [*model.parameters(), *model.buffers()]
+    own = {w.untyped_storage()._cdata for w in weights}
+    kept = {}  # одну память могут хранить несколько операций
+
+    def keep(tensor):
+        kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        model.train()(*inputs)
+    sizes = {key: t.untyped_storage().nbytes() for key, t in kept.items()}
+    return (
+        sum(size for key, size in sizes.items() if key not in own) / 2**20
     )
-print(
-    "GPT-2, общий тензор:",
-    *shared(models["GPT-2"]),
-    "= transformer.wte.weight",
-)
-# --8<-- [end:details]
 
 
-# --8<-- [start:tokens]
-# docs: quote vit_tokens
-vit_tokens = (vit.image_size // vit.patch_size) ** 2 + 1
-rows = {
-    "BERT-base": (
-        bert.max_position_embeddings,
-        bert.vocab_size,
-        "токен текста",
-    ),
-    "GPT-2": (gpt2.n_positions, gpt2.vocab_size, "токен текста"),
-    "ViT-B/16": (vit_tokens, None, "патч 16×16 или [CLS]"),
+costs = {
+    name: (multiply_adds(*pair), activation_memory(*pair))
+    for name, pair in models.items()
 }
-print(f"{'модель':<11}{'позиций':>8}{'словарь':>9}  что такое токен")
-for name, (positions, vocabulary, token) in rows.items():
-    print(f"{name:<11}{positions:>8}{vocabulary or '—':>9}  {token}")
-# --8<-- [end:tokens]
+print(
+    f"{'':<12}{'операций, млрд':>16}{'активаций, МиБ':>16}{'весов, МиБ':>12}"
+)
+for name, (macs, memory) in costs.items():
+    weights = 4 * count(models[name][0]) / 2**20  # float32
+    print(f"{name:<12}{macs:>16.1f}{memory:>16.0f}{weights:>12.0f}")
+
+resnet_macs, resnet_memory = costs["ResNet-50"]
+vit_macs, vit_memory = costs["ViT-B/16"]
+bert_macs, _ = costs["BERT-base"]
+vit_ratio = vit_macs / resnet_macs
+same_price = 1 - bert_macs / vit_macs
+# --8<-- [end:cost]
+
+
+# --8<-- [start:inside]
+def vocabulary_tables(model):
+    """Сколько в модели матриц, где по строке на токен словаря."""
+    size = getattr(model.config, "vocab_size", None)
+    return sum(p.dim() == 2 and len(p) == size for p in model.parameters())
+
+
+print(
+    f"{'':<12}{'нормализация':>14}{'штук':>6}{'активация':>11}{'таблиц':>8}{'токенов':>9}"
+)
+for name, (model, _) in models.items():
+    norms = [m for m in model.modules() if "Norm" in type(m).__name__]
+    config = model.config
+    # ReLU у ResNet и синусы у Transformer вписаны в код, а не в настройки.
+    activation = getattr(config, "activation", "relu")
+    limit = getattr(config, "max_tokens", "—")
+    if name == "ViT-B/16":
+        limit = (config.image_size // config.patch_size) ** 2 + 1
+    print(
+        f"{name:<12}{type(norms[0]).__name__:>14}{len(norms):>6}{activation:>11}"
+        f"{vocabulary_tables(model):>8}{limit:>9}"
+    )
+# --8<-- [end:inside]

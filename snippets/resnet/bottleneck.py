@@ -8,16 +8,20 @@ def conv(in_dim, out_dim, kernel):
     )
 
 
-basic = nn.Sequential(conv(256, 256, 3), conv(256, 256, 3))
 bottleneck = nn.Sequential(
     conv(256, 64, 1),  # сжать каналы
     conv(64, 64, 3),  # посмотреть по сторонам
     conv(64, 256, 1),  # расширить обратно
 )
-
-for name, net in (("два 3 × 3", basic), ("bottleneck", bottleneck)):
-    n_weights = sum(p.numel() for p in net.parameters())
-    print(f"{name:10}: {n_weights:9,} весов".replace(",", " "))
+branches = {
+    "две 3 × 3 на 256 каналах": [conv(256, 256, 3), conv(256, 256, 3)],
+    "горлышко на 256 каналах": bottleneck,
+    "две 3 × 3 на 64 каналах": [conv(64, 64, 3), conv(64, 64, 3)],
+    "проекция 256 → 256": [conv(256, 256, 1)],
+}
+for name, layers in branches.items():
+    n_weights = sum(layer.weight.numel() for layer in layers)
+    print(f"{name:25} {n_weights:9,} весов".replace(",", " "))
 # --8<-- [end:cost]
 
 # --8<-- [start:stride]

@@ -5,8 +5,8 @@ from sklearn.datasets import load_digits
 digits = load_digits()  # рукописные цифры, едут в самом scikit-learn
 images = torch.tensor(digits.images, dtype=torch.float32)
 images = ((images - images.mean()) / images.std()).unsqueeze(1)
-train_x = images[:1280]  # (1280, 1, 8, 8): ровно 10 пакетов по 128
-train_y = torch.tensor(digits.target[:1280])
+train_x = images[:512]  # (512, 1, 8, 8): ровно 8 пакетов по 64
+train_y = torch.tensor(digits.target[:512])
 
 print("рисунки:", tuple(train_x.shape))
 print("классы: ", train_y.unique().tolist())
@@ -43,182 +43,200 @@ def make_net(block, n_blocks, width=16):
 import torch.nn.functional as F
 
 
-def train(net, epochs=15, batch_size=128, lr=3e-3):
-    optimizer = torch.optim.Adam(net.parameters(), lr=lr)
-    history = []  # средняя потеря на обучающих рисунках за эпоху
+def train(net, epochs=12, lr=0.007):
+    """Обучает сеть; возвращает среднюю потерю за каждую эпоху."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=lr, fused=True)
+    history = []
     for _ in range(epochs):
-        epoch_loss = 0.0
-        order = torch.randperm(len(train_x))
-        for batch in order.split(batch_size):
+        losses = []
+        for batch in torch.randperm(len(train_x)).split(64):
             loss = F.cross_entropy(net(train_x[batch]), train_y[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            epoch_loss += loss.item() * len(batch)
-        history.append(epoch_loss / len(train_x))
+            losses.append(loss.item())
+        history.append(sum(losses) / len(losses))
     return history
+
+
+nets, curves = {}, {}  # (вид, число свёрток) → три сети и три кривые
+
+
+def train_three(kind, block, n_convs, **options):
+    """Обучает сеть с трёх начал; возвращает потери последней эпохи."""
+    nets[kind, n_convs], curves[kind, n_convs] = [], []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        net = make_net(block, n_convs // 2)
+        curves[kind, n_convs].append(train(net, **options))
+        nets[kind, n_convs].append(net)
+    last = sorted(history[-1] for history in curves[kind, n_convs])
+    text = "  ".join(f"{loss:.3f}" for loss in last)
+    print(f"{kind}, свёрток {n_convs:2}:  {text}")
+    return last
 
 
 # --8<-- [end:train]
 
 # --8<-- [start:plain_runs]
 # docs: near 0.7
-# docs: quote plain_8 plain_20 plain_54
+# docs: quote plain_8_min plain_8_max plain_18_min plain_18_max
+# docs: quote plain_54_min plain_54_max
+# docs: expect plain_18_min > plain_8_max
+# docs: expect plain_54_min > plain_18_max
+# docs: expect plain_54_min > 2 * plain_8_max
 # docs: limit 120
-curves = {}
-for n_convs in (8, 20, 54):
-    torch.manual_seed(0)
-    net = make_net(plain_block, n_convs // 2)
-    curves["простая", n_convs] = history = train(net)
-    print(f"свёрток {n_convs:2}: потеря на обучении {history[-1]:.2g}")
-    if n_convs == 8:
-        shallow = net  # ещё пригодится
-
-plain_8 = curves["простая", 8][-1]
-plain_20 = curves["простая", 20][-1]
-plain_54 = curves["простая", 54][-1]
+plain_8_min, _, plain_8_max = train_three("простая", plain_block, 8)
+plain_18_min, _, plain_18_max = train_three("простая", plain_block, 18)
+plain_54_min, _, plain_54_max = train_three("простая", plain_block, 54)
 # --8<-- [end:plain_runs]
 
 
 # --8<-- [start:copy]
 # docs: near 0.7
 # docs: quote shallow_loss copy_loss
-def identity_block(width):
-    block = plain_block(width, width)
+# docs: expect copy_loss < shallow_loss + 0.01 and copy_loss > shallow_loss - 0.01
+def identity_block(maps):
+    """Простой блок, который возвращает эти карты без изменений."""
+    block = plain_block(16, 16)
     for layer in block:
         if isinstance(layer, nn.Conv2d):
-            nn.init.dirac_(
-                layer.weight
-            )  # единица в центре, остальное — нули
+            nn.init.dirac_(layer.weight)  # единица в центре своего канала
+        elif isinstance(layer, nn.BatchNorm2d):  # вернёт, что отнял
+            layer.weight.copy_(maps.std((0, 2, 3), unbiased=False))
+            layer.bias.copy_(maps.mean((0, 2, 3)))
     return block
 
 
-added = [identity_block(16) for _ in range(23)]
-deep_copy = nn.Sequential(*shallow[:-3], *added, *shallow[-3:])
-
-shallow.eval(), deep_copy.eval()
+shallow = nets["простая", 8][0]  # в режиме обучения
 with torch.no_grad():
+    # [:-3] — без усреднения, Flatten и Linear
+    maps = shallow[:-3](train_x)  # (512, 16, 4, 4)
+    added = [identity_block(maps) for _ in range(23)]
+    deep_copy = nn.Sequential(*shallow[:-3], *added, *shallow[-3:])
     shallow_loss = F.cross_entropy(shallow(train_x), train_y).item()
     copy_loss = F.cross_entropy(deep_copy(train_x), train_y).item()
-print(f"обученная сеть,  8 свёрток: {shallow_loss:.2g}")
-print(f"собранная сеть, 54 свёртки: {copy_loss:.2g}")
+print(f"обученная сеть,  8 свёрток: {shallow_loss:.3f}")
+print(f"собранная сеть, 54 свёртки: {copy_loss:.3f}")
 # --8<-- [end:copy]
 
 # --8<-- [start:residual_runs]
 # docs: near 0.95
-# docs: quote residual_8 residual_20 residual_54
+# docs: quote residual_8_min residual_8_max residual_18_min residual_18_max
+# docs: quote residual_54_min residual_54_max
+# docs: expect plain_54_min > 2 * residual_54_max
 # docs: limit 120
 from modern_nets.resnet import ResidualBlock
 
-for n_convs in (8, 20, 54):
-    torch.manual_seed(0)
-    net = make_net(ResidualBlock, n_convs // 2)
-    curves["остаточная", n_convs] = history = train(net)
-    print(f"свёрток {n_convs:2}: потеря на обучении {history[-1]:.2g}")
+kind, block = "остаточная", ResidualBlock
+residual_8_min, _, residual_8_max = train_three(kind, block, 8)
+residual_18_min, _, residual_18_max = train_three(kind, block, 18)
+residual_54_min, _, residual_54_max = train_three(kind, block, 54)
 
-n_plain = sum(p.numel() for p in make_net(plain_block, 27).parameters())
-n_residual = sum(p.numel() for p in net.parameters())
-print("параметров при 54 свёртках:", n_plain, "и", n_residual)
-
-residual_8 = curves["остаточная", 8][-1]
-residual_20 = curves["остаточная", 20][-1]
-residual_54 = curves["остаточная", 54][-1]
+for kind in ("простая", "остаточная"):
+    n_params = sum(p.numel() for p in nets[kind, 54][0].parameters())
+    print(f"{kind}, 54 свёртки: параметров {n_params}")
 # --8<-- [end:residual_runs]
 
 # --8<-- [start:curves]
-# docs: near 0.6
-# docs: alt Два графика потери на обучении по эпохам, шкала логарифмическая. У простых сетей кривая тем выше, чем глубже сеть: 54 свёртки остаются далеко над 8 и 20. У остаточных сетей все три кривые опускаются вместе, глубина им не мешает.
+# docs: near 0.95
+# docs: alt Два графика потери на обучении по эпохам, шкала логарифмическая, по три тонкие линии на каждую глубину. У простых сетей линии тем выше, чем глубже сеть: все три сети из 54 свёрток остаются около двух, из 8 — уходят далеко вниз. У остаточных сетей линии всех глубин опускаются ниже 0,2 и переплетаются.
 import matplotlib.pyplot as plt
 
-fig, axes = plt.subplots(1, 2, figsize=(6, 3.4), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(6, 3.6), sharey=True)
 for axis, kind in zip(axes, ("простая", "остаточная"), strict=True):
-    for n_convs, color in ((8, "C0"), (20, "C2"), (54, "C1")):
-        history = curves[kind, n_convs]
-        epochs = range(1, len(history) + 1)
-        axis.plot(epochs, history, color, label=f"свёрток: {n_convs}")
+    for n_convs, color in ((8, "C0"), (18, "C2"), (54, "C1")):
+        for number, history in enumerate(curves[kind, n_convs]):
+            label = f"свёрток: {n_convs}" if number == 0 else None
+            axis.plot(range(1, 13), history, color, lw=1.2, label=label)
     axis.set(title=f"{kind} сеть", xlabel="эпоха", yscale="log")
-axes[0].set_ylabel("потеря на обучении")
+axes[0].set(ylabel="потеря на обучении", ylim=(0.01, 5))
 axes[0].legend(loc="lower left")
 fig.tight_layout()
 plt.show()
 # --8<-- [end:curves]
 
 
-# --8<-- [start:gradients]
-def gradients(block, batch_norm):
-    """Нормы градиента всех свёрток сети до первого шага обучения."""
-    torch.manual_seed(0)
-    net = make_net(block, 54)  # 108 свёрток и одна входная
-    for module in list(net.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Conv2d):
-                nn.init.kaiming_normal_(child.weight, nonlinearity="relu")
-            elif isinstance(child, nn.BatchNorm2d) and not batch_norm:
-                setattr(module, name, nn.Identity())
-    loss = F.cross_entropy(net(train_x[:128]), train_y[:128])
-    loss.backward()
-    convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
-    return loss.item(), [conv.weight.grad.norm().item() for conv in convs]
+# --8<-- [start:lesion]
+# docs: near 1
+# docs: quote cut_plain cut_residual cut_worst cut_short
+# docs: expect cut_plain > 1.5
+# docs: expect cut_residual < 0.3 and cut_worst > 2 * cut_residual
+# docs: expect cut_short > cut_residual
+def cut_each_block(net):
+    """Потеря целой сети и потери без одного блока, по возрастанию."""
+    x, y = train_x[:128], train_y[:128]
+    blocks = range(
+        3, len(net) - 3
+    )  # первые и последние три слоя — не блоки
+    shorter = [net[:i] + net[i + 1 :] for i in blocks]
+    # В режиме обучения нормируют по этим рисункам; накопленные средние при
+    # этом сдвигаются, но эти сети больше не понадобятся.
+    with torch.no_grad():
+        whole, *cut = [
+            F.cross_entropy(n(x), y).item() for n in (net, *shorter)
+        ]
+    return whole, sorted(cut)
 
 
-# --8<-- [end:gradients]
+cuts = {}
+print("                        целая  без блока: лучше  обычно  хуже")
+for case in (("простая", 8), ("остаточная", 8), ("остаточная", 54)):
+    cuts[case] = []
+    for net in nets[case]:
+        whole, cut = cut_each_block(net.train())
+        row = cut[0], cut[len(cut) // 2], cut[-1]
+        cuts[case].append(row)
+        text = "    ".join(f"{loss:.2f}" for loss in row)
+        name = f"{case[0] + ',':11} свёрток {case[1]:2}"
+        print(f"{name}  {whole:.2f}              {text}")
 
-# --8<-- [start:four_nets]
-# docs: near 0.6
-# docs: quote decades
-import math
+cut_plain = min(best for best, _, _ in cuts["простая", 8])
+cut_residual = max(usual for _, usual, _ in cuts["остаточная", 54])
+cut_worst = max(worst for _, _, worst in cuts["остаточная", 54])
+cut_short = min(usual for _, usual, _ in cuts["остаточная", 8])
+# --8<-- [end:lesion]
 
-norms = {}
-for kind, block in (
-    ("простая", plain_block),
-    ("остаточная", ResidualBlock),
-):
-    for batch_norm in (True, False):
-        loss, norm = gradients(block, batch_norm)
-        norms[kind, batch_norm] = norm
-        print(
-            f"{kind}, {'с' if batch_norm else 'без'} BatchNorm: потеря {loss:.1e}"
-        )
-        print(
-            f"    градиент первой свёртки {norm[0]:.0e}, последней {norm[-1]:.0e}"
-        )
-
-first, *_, last = norms["простая", True]
-decades = round(math.log10(first / last))  # на сколько порядков вырос
-# --8<-- [end:four_nets]
-
-# --8<-- [start:gradient_figure]
-# docs: near 0.6
-# docs: alt Норма градиента каждой из 109 свёрток до обучения, логарифмическая шкала, два графика. С BatchNorm: у простой сети градиент растёт к первым слоям на много порядков, у остаточной почти ровный. Без BatchNorm: у простой сети он крошечный, но по глубине почти ровный, у остаточной огромен во всех слоях.
-fig, axes = plt.subplots(1, 2, figsize=(6, 3.4), sharey=True)
-for axis, batch_norm in zip(axes, (True, False), strict=True):
-    for kind, color in (("простая", "C0"), ("остаточная", "C1")):
-        norm = norms[kind, batch_norm]
-        axis.plot(range(1, len(norm) + 1), norm, color, label=kind)
-    title = "с BatchNorm" if batch_norm else "без BatchNorm"
-    axis.set(title=title, xlabel="номер свёртки", yscale="log")
-axes[0].set_ylabel("норма градиента")
-axes[0].legend()
-fig.tight_layout()
-plt.show()
-# --8<-- [end:gradient_figure]
 
 # --8<-- [start:zero_gamma]
+def zero_block(in_dim, out_dim):
+    block = ResidualBlock(in_dim, out_dim)
+    nn.init.zeros_(block.residual[-1].weight)  # γ последнего BatchNorm
+    return block
+
+
 torch.manual_seed(0)
-net = make_net(ResidualBlock, 27)
-for module in net.modules():
-    if isinstance(module, ResidualBlock):
-        nn.init.zeros_(module.residual[-1].weight)  # γ последнего BatchNorm
+net = make_net(zero_block, 27)
+blocks = net[3:30]
+hidden = net[:3](train_x[:64])  # вход первого блока
+print("27 блоков вернули свой вход:", torch.equal(blocks(hidden), hidden))
 
-x = train_x[:128]
-hidden = net[:3](x)  # вход первого блока
-print(
-    "27 блоков вернули свой вход:", torch.equal(net[3:30](hidden), hidden)
-)
-
-F.cross_entropy(net(x), train_y[:128]).backward()
-inner = [p for n, p in net[3:30].named_parameters() if p.dim() == 4]
-gammas = [block.residual[-1].weight for block in net[3:30]]
+F.cross_entropy(net(train_x[:64]), train_y[:64]).backward()
+inner = [p for p in blocks.parameters() if p.dim() == 4]  # свёртки
+gammas = [block.residual[-1].weight for block in blocks]
 print("градиент 54 свёрток:", sum(p.grad.abs().sum() for p in inner).item())
 print("градиент γ не ноль: ", all(g.grad.norm() > 0 for g in gammas))
 # --8<-- [end:zero_gamma]
+
+
+# --8<-- [start:zero_runs]
+# docs: near 0.95
+# docs: quote usual_second zero_second zero_last_max fast_usual fast_zero
+# docs: expect zero_second > usual_second
+# docs: expect zero_last_max < 0.6 and plain_54_min > 2 * zero_last_max
+# docs: expect fast_zero < 0.8 * fast_usual
+# docs: limit 120
+def second_epoch(kind, gamma):
+    low, median, high = sorted(h[1] for h in curves[kind, 54])
+    print(f"    эпоха 2, γ = {gamma}:  {low:.3f}  {median:.3f}  {high:.3f}")
+    return median
+
+
+_, _, zero_last_max = train_three("γ = 0", zero_block, 54)
+zero_second = second_epoch("γ = 0", gamma=0)
+usual_second = second_epoch("остаточная", gamma=1)
+
+fast = {"epochs": 2, "lr": 0.03}
+_, fast_zero, _ = train_three("γ = 0, шаг 0.03", zero_block, 54, **fast)
+_, fast_usual, _ = train_three("γ = 1, шаг 0.03", ResidualBlock, 54, **fast)
+# --8<-- [end:zero_runs]

@@ -26,6 +26,22 @@ def show_shapes(net, size):
 show_shapes(net, 224)
 # --8<-- [end:shapes]
 
+
+# --8<-- [start:field]
+def side(size):
+    return size if isinstance(size, int) else size[0]
+
+
+field, step = 1, 1  # сторона поля и расстояние между соседними точками
+for name, stage in net.named_children():
+    for part, layer in stage.named_modules():
+        if hasattr(layer, "kernel_size") and "downsample" not in part:
+            field += (side(layer.kernel_size) - 1) * step
+            step *= side(layer.stride)
+    if name == "maxpool" or name.startswith("layer"):
+        print(f"{name:8} поле {field:3} × {field:3}, шаг {step:2}")
+# --8<-- [end:field]
+
 # --8<-- [start:agree]
 from modern_nets.resnet import BasicBlock, ResidualBlock
 

@@ -87,39 +87,128 @@ print(f"{'всего':14} {block_total:9}")
 # --8<-- [end:parameters]
 
 
-# --8<-- [start:gradients]
-# docs: near 0.3
-# docs: quote last_ratio
-# docs: alt Норма градиента по номеру блока: у post-norm растёт к выходу, у pre-norm убывает к выходу
-import matplotlib.pyplot as plt
+# --8<-- [start:sorting]
+from modern_nets.transformer import sinusoidal_positions
+
+STEPS, WARM_UP = 120, 40
 
 
-def gradient_norms(Block, seed, depth=24):
-    torch.manual_seed(seed)
-    stack = nn.Sequential(*[Block(64, n_heads=4) for _ in range(depth)])
-    for p in stack.parameters():
+def sorter(Block, depth):
+    """Стопка блоков, которая учится сортировать шесть цифр."""
+    net = nn.ModuleDict()
+    net["digits"] = nn.Embedding(10, 32)
+    net["stack"] = nn.Sequential(
+        *[Block(32, n_heads=2) for _ in range(depth)]
+    )
+    for p in net["stack"].parameters():
         if p.dim() == 2:
             nn.init.xavier_uniform_(p)
-    is_pre = Block is PreNormBlock
-    final_norm = nn.LayerNorm(64) if is_pre else nn.Identity()
-    head = nn.Linear(64, 100)
-    logits = head(final_norm(stack(torch.randn(8, 16, 64))))  # (B, T, 100)
-    target = torch.randint(100, (8 * 16,))
-    nn.functional.cross_entropy(logits.flatten(0, 1), target).backward()
-    return torch.stack([b.mlp.up.weight.grad.norm() for b in stack])
+    is_pre = Block is PreNormBlock  # ему нужна нормализация в конце
+    net["norm"] = nn.LayerNorm(32) if is_pre else nn.Identity()
+    net["head"] = nn.Linear(32, 10)
+    return net
 
 
-post, pre = (
-    torch.stack([gradient_norms(Block, seed) for seed in range(8)]).mean(0)
-    for Block in (PostNormBlock, PreNormBlock)
+def sorting_loss(net, generator, batch=32):
+    x = torch.randint(10, (batch, 6), generator=generator)
+    tokens = net["digits"](x) + sinusoidal_positions(6, 32)
+    logits = net["head"](net["norm"](net["stack"](tokens)))  # (B, 6, 10)
+    target = x.sort(1).values
+    return nn.functional.cross_entropy(
+        logits.flatten(0, 1), target.flatten()
+    )
+
+
+def learning_curve(Block, rate, seed, warm_up=0, depth=6):
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    net = sorter(Block, depth)
+    optimizer = torch.optim.Adam(net.parameters(), fused=True)
+    losses = []
+    for step in range(1, STEPS + 1):
+        # Разогрев: скорость растёт от нуля до rate за первые warm_up шагов.
+        growth = min(1.0, step / warm_up) if warm_up else 1.0
+        optimizer.param_groups[0]["lr"] = rate * growth
+        loss = sorting_loss(net, generator)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return torch.tensor(losses).view(-1, 10).mean(1)  # средние по 10 шагов
+
+
+# --8<-- [end:sorting]
+
+
+# --8<-- [start:curves]
+# docs: near 0.6
+# docs: limit 120
+# docs: quote post_low pre_low post_high pre_high warm_high
+# docs: expect pre_low < 1 and post_low < 1.2
+# docs: expect post_high > 1.5 and pre_high < 0.8 and warm_high < 1.2
+# docs: alt Потеря по шагам обучения. Слева, при малой скорости, обе кривые падают. Справа, при большой, pre-norm и post-norm с разогревом падают, а post-norm без разогрева остаётся у двух
+import matplotlib.pyplot as plt
+
+runs = {  # название: (блок, шаги разогрева, скорость)
+    "pre_low": (PreNormBlock, 0, 1e-3),
+    "post_low": (PostNormBlock, 0, 1e-3),
+    "pre_high": (PreNormBlock, 0, 8e-3),
+    "post_high": (PostNormBlock, 0, 8e-3),
+    "warm_high": (PostNormBlock, WARM_UP, 8e-3),
+}
+names = {
+    "pre": "pre-norm",
+    "post": "post-norm",
+    "warm": "post-norm, разогрев",
+}
+colors = {"pre": "C0", "post": "C1", "warm": "C2"}
+fig, axes = plt.subplots(
+    1, 2, figsize=(6, 3.2), sharey=True, layout="constrained"
 )
-last_ratio = (post[-1] / pre[-1]).item()
-print(f"post-norm, последний блок: {post[-1]:.2f}")
-print(f"pre-norm,  последний блок: {pre[-1]:.2f}")
-fig, ax = plt.subplots(figsize=(5, 3))
-ax.plot(range(1, 25), post, "o-", ms=4, label="post-norm")
-ax.plot(range(1, 25), pre, "s-", ms=4, label="pre-norm")
-ax.set(xlabel="номер блока", ylabel="норма градиента MLP", ylim=(0, None))
-ax.legend()
+final = {}
+for key, (Block, warm_up, rate) in runs.items():
+    curves = torch.stack(
+        [learning_curve(Block, rate, seed, warm_up) for seed in range(3)]
+    )
+    kind, level = key.split("_")
+    last = curves[:, -1].sort().values.tolist()
+    final[key] = last
+    print(f"скорость {rate}, {names[kind]:19} {last[0]:.2f}…{last[2]:.2f}")
+    ax, steps = axes[int(level == "high")], range(10, STEPS + 1, 10)
+    ax.plot(steps, curves.median(0).values, colors[kind], label=names[kind])
+    low, high = curves.amin(0), curves.amax(0)
+    ax.fill_between(steps, low, high, alpha=0.2, color=colors[kind])
+    ax.set(xlabel="шаг обучения", ylim=(0, 2.5))
+axes[0].set(ylabel="потеря", title="малая скорость")
+axes[1].set_title("большая скорость")
+axes[1].legend(fontsize="small")
 plt.show()
+post_low, pre_low = final["post_low"][2], final["pre_low"][2]  # худшие
+post_high = final["post_high"][0]  # лучший из трёх
+pre_high, warm_high = final["pre_high"][2], final["warm_high"][2]
+# --8<-- [end:curves]
+
+
+# --8<-- [start:gradients]
+# docs: near 0.3
+# docs: quote ratio_6 ratio_24
+# docs: expect ratio_6 > 1.6 and ratio_24 > 1.3 * ratio_6
+def last_gradients(Block, depth):
+    """Норма градиента MLP последнего блока до обучения, восемь зёрен."""
+    norms = []
+    for seed in range(8):
+        torch.manual_seed(seed)
+        net = sorter(Block, depth)
+        sorting_loss(net, torch.Generator().manual_seed(seed)).backward()
+        norms.append(net["stack"][-1].mlp.up.weight.grad.norm().item())
+    name = "pre-norm" if Block is PreNormBlock else "post-norm"
+    print(f"{depth:2} блоков, {name:9} {min(norms):.2f}…{max(norms):.2f}")
+    return sum(norms) / len(norms)
+
+
+ratio_6, ratio_24 = (
+    last_gradients(PostNormBlock, depth)
+    / last_gradients(PreNormBlock, depth)
+    for depth in (6, 24)
+)
 # --8<-- [end:gradients]

@@ -1,4 +1,6 @@
 # --8<-- [start:permutation]
+# docs: quote without_positions
+# docs: expect without_positions < 1e-12
 import torch
 from modern_nets.attention import MultiHeadAttention
 
@@ -24,6 +26,7 @@ def compare(positions=0.0):
 
 for word, difference in compare().items():
     print(f"{word:11} различие меньше 1e-12: {difference < 1e-12}")
+without_positions = max(compare().values())
 # --8<-- [end:permutation]
 
 
@@ -54,10 +57,13 @@ for a, b in [(0, 3), (10, 13), (40, 43)]:
 
 # --8<-- [start:settled]
 # docs: near 0.05
+# docs: quote with_positions
+# docs: expect with_positions > 0.01
 from modern_nets.transformer import sinusoidal_positions
 
 ready = sinusoidal_positions(50, 64)
 print("modern_nets:", torch.allclose(ready, table, atol=1e-5))
 for word, difference in compare(sinusoidal_positions(4, 32)).items():
     print(f"{word:11} различие {difference:.2f}")
+with_positions = difference  # у последнего слова, «помиловать»
 # --8<-- [end:settled]

@@ -27,42 +27,45 @@ for T, D in [(128, 768), (1024, 768), (4608, 768), (1024, 512)]:
 
 # --8<-- [start:timing]
 # docs: timed
-# docs: alt Время внимания и MLP против длины последовательности в логарифмических осях: прямая MLP с наклоном один, внимание начинает ниже, растёт круче и обгоняет MLP
+# docs: quote crossing lstm_growth attention_growth
+# docs: alt Время шага обучения против длины в логарифмических осях: прямая LSTM с наклоном один, кривая внимания начинает ниже, поднимается всё круче и обгоняет LSTM
 import time
 
 import matplotlib.pyplot as plt
-import torch.nn.functional as F
 
 
-def milliseconds(function):
+def milliseconds(layer, x):
+    """Шаг обучения: слой вперёд и назад; лучшее время из семи."""
     times = []
-    for _ in range(4):  # первый запуск — разогрев
+    for _ in range(7):
         start = time.perf_counter()
-        function()
+        layer(x).sum().backward()
         times.append(time.perf_counter() - start)
-    return 1000 * min(times[1:])
+    return 1000 * min(times)
 
 
-D, lengths = 128, [128, 256, 512, 1024, 2048]
-up, down = torch.nn.Linear(D, 4 * D), torch.nn.Linear(4 * D, D)
-attention_ms, mlp_ms = [], []
-with torch.no_grad():
-    for T in lengths:
-        x = torch.randn(1, T, D)
-        q = x.view(1, T, 2, 64).transpose(1, 2)  # (B, H, T, K)
-        attention_ms.append(
-            milliseconds(lambda q=q: (q @ q.mT / 8).softmax(-1) @ q)
-        )
-        mlp_ms.append(milliseconds(lambda x=x: down(F.gelu(up(x)))))
-        print(
-            f"T = {T:4}: внимание {attention_ms[-1]:.3g} мс, "
-            f"MLP {mlp_ms[-1]:.3g} мс"
-        )
+D, lengths = 128, [64, 128, 256, 512, 1024, 2048]
+lstm = torch.nn.LSTM(D, D, batch_first=True)
+layers = {
+    "LSTM": lambda x: lstm(x)[0],
+    "внимание": MultiHeadAttention(D, n_heads=2),
+}
+ms = {name: [] for name in layers}
+for T in lengths:
+    x = torch.randn(1, T, D)
+    for name, layer in layers.items():
+        ms[name].append(milliseconds(layer, x))
+    a, b = (values[-1] for values in ms.values())
+    print(f"T = {T:4}: LSTM {a:.3g} мс, внимание {b:.3g} мс")
+
+slower = [T for T, a, b in zip(lengths, *ms.values(), strict=True) if b > a]
+crossing = slower[0] if slower else lengths[-1]
+lstm_growth, attention_growth = (m[-1] / m[-2] for m in ms.values())
 
 fig, ax = plt.subplots(figsize=(5, 3))
-ax.loglog(lengths, attention_ms, "o-", label="внимание без проекций")
-ax.loglog(lengths, mlp_ms, "s-", label="MLP")
-ax.set(xlabel="длина T", ylabel="время, мс")
+for (name, values), style in zip(ms.items(), ("s-C1", "o-C0"), strict=True):
+    ax.loglog(lengths, values, style, label=name)
+ax.set(xlabel="длина T", ylabel="шаг обучения, мс")
 ax.set_xticks(lengths, [str(T) for T in lengths])
 ax.minorticks_off()
 ax.legend()

@@ -192,3 +192,27 @@ def luminance(rgb: list[int]) -> float:
     channels = [value / 255 for value in rgb]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_question_is_answered_from_the_keyboard(page: Page, site: Path) -> None:
+    """Вариант раскрывается клавишей, объясняет себя и до этого не выдаёт, верен ли он."""
+    page.goto((site / "comparison.html").as_uri())
+    right, wrong = page.locator(".quiz details.yes").first, page.locator(".quiz details.no").first
+    look = """element => {
+        const style = getComputedStyle(element.querySelector("summary"), "::before");
+        return [style.backgroundColor, style.borderColor, style.borderWidth, style.maskImage].join();
+    }"""
+    assert right.evaluate(look) == wrong.evaluate(look)
+    assert not right.get_by_text("Верно.").is_visible()
+    right.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert right.get_by_text("Верно.").is_visible()
+    assert right.evaluate(look) != wrong.evaluate(look)
+
+
+def test_chooser_answers_by_input_and_output(page: Page, site: Path) -> None:
+    page.goto((site / "comparison.html").as_uri())
+    page.get_by_text("Текст", exact=True).click()
+    page.get_by_text("Новый текст", exact=True).first.click()
+    assert page.get_by_text("её учили продолжать").is_visible()
+    assert not page.get_by_text("Предобученная ResNet-18 или ResNet-50").is_visible()

@@ -21,7 +21,12 @@ FILES = sorted(SNIPPETS.rglob("*.py"))
 
 def prose(page) -> str:
     """Текст страницы без кода, разметки и формул."""
-    text = re.sub(r"^ *(`{3,}).*?^ *\1", "", "\n".join(page.lines), flags=re.DOTALL | re.MULTILINE)
+    return prose_of("\n".join(page.lines))
+
+
+def prose_of(markdown: str) -> str:
+    """Текст без кода, рисунков, разметки и формул."""
+    text = re.sub(r"^ *(`{3,}).*?^ *\1|^!\[[^\n]*$", "", markdown, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"\$\$.*?\$\$|`[^`]*`|!?\[|\]\([^)]*\)", " ", text, flags=re.DOTALL)
 
 
@@ -31,11 +36,76 @@ def test_lesson_is_complete(name):
     words = re.findall(r"[А-Яа-яЁё]{2,}", prose(page))
     figures = re.findall(r"^!\[.+\]\(assets/figures/", "\n".join(page.lines), re.MULTILINE)
     plots = [alt for block in page.blocks for alt in block.options.alts]
-    questions = re.findall(r"^\?\?\? question", "\n".join(page.lines), re.MULTILINE)
     assert len(words) >= 1500
     assert len(page.blocks) >= 6
     assert figures and plots and len(figures) + len(plots) >= 2
-    assert len(questions) >= 5
+    assert sum(len(block.options.expects) for block in page.blocks) >= 3
+
+
+def without_collapsed(page) -> str:
+    """Страница без свёрнутых вставок, вложенных тоже: их читает тот, кто захочет."""
+    kept, depth = [], None
+    for line in page.lines:
+        indent = len(line) - len(line.lstrip())
+        if depth is not None and line.strip() and indent <= depth:
+            depth = None
+        if depth is None and line.lstrip().startswith("??? "):
+            depth = indent
+        if depth is None:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def reading_minutes(page) -> float:
+    """Время чтения: 160 слов в минуту, по две секунды на строку кода."""
+    open_part = without_collapsed(page)
+    words = re.findall(r"[^\W\d_]{2,}", prose_of(open_part.split("## Источники")[0]))
+    shown = set(re.findall(r'--8<-- "([^"]+)"', open_part))
+    code = [
+        line
+        for block in page.blocks
+        if block.reference.removeprefix("snippets/") in shown
+        for line in block.shown.splitlines()
+        if line.strip()
+    ]
+    return len(words) / 160 + len(code) * 2 / 60
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_lesson_takes_as_long_as_it_says(name):
+    page = next(page for page in PAGES if page.name == name)
+    stated = re.search(r"(\d+)(?:–(\d+))? минут", "\n".join(page.lines))
+    assert stated
+    shortest, longest = int(stated[1]), int(stated[2] or stated[1])
+    assert 25 <= shortest <= longest <= 40
+    assert shortest - 3 <= reading_minutes(page) <= longest
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_questions_explain_every_option(name):
+    """Шесть вопросов; у каждого не меньше трёх вариантов, верен один, и каждый объяснён."""
+    page = next(page for page in PAGES if page.name == name)
+    quizzes = "\n".join(page.lines).split('\n!!! quiz "')[1:]
+    assert len(quizzes) >= 6
+    places = set()
+    for number, quiz in enumerate(quizzes, start=1):
+        options = re.findall(r'^    \?\?\? (yes|no) "(.+)"\n((?:(?:        .*)?\n)*)', quiz, re.MULTILINE)
+        assert quiz.startswith(f"{number}. ")
+        assert len(options) >= 3
+        assert [kind for kind, _, _ in options].count("yes") == 1
+        places.add([kind for kind, _, _ in options].index("yes"))
+        for kind, option, explanation in options:
+            assert re.match("Верно" if kind == "yes" else "Неверно|Не совсем", explanation.strip()), option
+            assert len(explanation.split()) >= 8, option
+    assert len(places) >= 3, "верный ответ стоит всё время на одном месте"
+
+
+def test_every_cited_paper_is_in_the_literature():
+    def cited(path):
+        return set(re.findall(r"arxiv\.org/abs/(\d{4}\.\d{5})", path.read_text(encoding="utf-8")))
+
+    listed = cited(DOCS / "literature.md")
+    assert {path.name: missing for path in DOCS.glob("*.md") if (missing := cited(path) - listed)} == {}
 
 
 def test_no_python_looking_fence_escapes_pytest_codeblocks():

@@ -2,8 +2,11 @@
 
 import filecmp
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -61,6 +64,9 @@ def test_figure_is_inlined_with_description_and_unique_ids(project):
         ("x = (\n", ["snippets/lesson/extra.py:1", "SyntaxError"]),
         ("# docs: near много\nprint(1)\n", ["docs/lesson.md:3", "нужно число"]),
         ("# docs: naer 0.1\nprint(1)\n", ["docs/lesson.md:3", "неизвестная строка"]),
+        ("# docs: expect a <\nprint(1)\n", ["docs/lesson.md:3", "нужно сравнение"]),
+        ("# docs: expect a < 2\na = 1\n", ["docs/lesson.md:3", "неизвестно: a"]),
+        ("# docs: quote a b\n# docs: expect a < b\na = b = 1\n", ["docs/lesson.md:3", "ждали a < b", "a = 1, b = 1"]),
         ("# docs: quote nothing\nprint(1)\n", ["snippets/lesson/extra.py:1", "nothing", "такого имени нет"]),
         ("print('\\x1b[31mкрасный')\n", ["docs/lesson.md:3", "управляющий знак"]),
         ("print('а' * 30000)\n", ["docs/lesson.md:3", "30001"]),
@@ -290,6 +296,35 @@ def test_export_writes_pages_with_their_outputs(project):
     assert exit_code == 0, log
     text = (project.root / "plain" / "lesson.md").read_text(encoding="utf-8")
     assert "сумма 4" in text and "Сумма равна 4" in text and "8<" not in text
+
+
+def test_expectation_may_name_values_of_the_blocks_above(project):
+    project.replace("snippets/lesson/code.py", 'print("вдвое', '# docs: expect total == 4\nprint("вдвое')
+    code, log = project.build("--strict")
+    assert code == 0, log
+    assert "expect" not in project.html()
+    project.replace("snippets/lesson/code.py", "total == 4", "total > 4")
+    code, log = project.command("docs_build", "check")
+    assert code == 1
+    assert "ждали total > 4, вышло total = 4" in log
+
+
+def test_whole_code_of_an_experiment_is_one_file_that_runs(project):
+    code, log = project.build("--strict")
+    assert code == 0, log
+    assert project.html().count('href="../assets/code/lesson/code.py"') == 1
+    whole = project.root / "site" / "assets" / "code" / "lesson" / "code.py"
+    text = whole.read_text(encoding="utf-8")
+    assert "docs:" not in text and "8<" not in text
+    run = subprocess.run(
+        [sys.executable, whole],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(project.root), "PYTHONIOENCODING": "utf-8"},
+    )
+    assert run.stdout == "сумма 4\nвдвое больше 8\n"
 
 
 def test_moved_block_keeps_its_output(project):
