@@ -40,7 +40,7 @@ class Reader(nn.Module):
         self.two_sided = two_sided
         self.letter = nn.Embedding(28, width)
         self.place = nn.Embedding(LONGEST, width)
-        sizes = {"d_model": width, "n_heads": 4, "d_mlp": 2 * width}
+        sizes = {"d_model": width, "n_heads": 2, "d_mlp": 2 * width}
         config = BertConfig(**sizes, dropout=0.0, attention_dropout=0.0)
         self.blocks = nn.ModuleList(BertBlock(config) for _ in range(2))
         self.head = nn.Linear(width, 28)
@@ -137,7 +137,7 @@ ratio = both / left
 # docs: quote both_last left_last both_two left_two
 # docs: expect both_two > left_two + 0.06
 # docs: expect both_last < left_last + 0.05
-# docs: alt Доля угаданных букв в зависимости от того, сколько букв стоит правее закрытой; полоса — от худшего до лучшего из трёх обучений. На последней букве слова две линии почти сходятся; внутри слова двусторонняя сеть намного выше той, что видит только слева.
+# docs: alt Доля угаданных букв в зависимости от того, сколько букв стоит правее закрытой; полоса — от худшего до лучшего из трёх обучений. На последней букве слова две линии сходятся; внутри слова двусторонняя сеть намного выше той, что видит только слева.
 import matplotlib.pyplot as plt
 
 lengths = (test != PAD).sum(1)
