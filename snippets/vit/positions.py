@@ -33,7 +33,7 @@ def almost_no_positions():
     return net
 
 
-def train(net, change, lr=0.006, steps=200):
+def train(net, change, lr=0.006, steps=150):
     optimizer = torch.optim.AdamW(
         net.parameters(), lr, weight_decay=0.05, fused=True
     )
