@@ -48,5 +48,5 @@ clean:
 
 .venv/.full: .venv/pyvenv.cfg pyproject.toml $(wildcard requirements/*)
 	@echo "Ставим всё, что выполняет и проверяет уроки (PyTorch — до 6 ГБ, минуты три)…"
-	$(PIP) -e ".[lessons,site,test]" $(LOCKS)
+	$(PIP) -e ".[lessons,train,site,test]" $(LOCKS)
 	@touch .venv/.site $@

@@ -1,7 +1,7 @@
 """`python -m docs_build.lock` — закрепляет версии установленных библиотек.
 
 Два файла, потому что от них зависит разное: `lessons.lock` — то, что исполняет код уроков, и входит в ключ
-каждой записи; `site.lock` — то, что показывает и проверяет сайт. Библиотек CUDA в них нет: их точные версии
+каждой записи; `site.lock` — то, что показывает и проверяет сайт и учит модели командой. Библиотек CUDA в них нет: их точные версии
 выбирает сам PyTorch, а на машине без видеокарты они не нужны.
 """
 
@@ -20,7 +20,7 @@ CUDA = ("nvidia-", "cuda-", "triton")
 def main() -> None:
     """Пишет оба файла."""
     lessons = closure(read_requirements("lessons"))
-    rest = closure([*read_requirements("site"), *read_requirements("test")])
+    rest = closure(requirement for name in ("site", "test", "train") for requirement in read_requirements(name))
     write_lock("lessons", lessons)
     write_lock("site", {name: version for name, version in rest.items() if name not in lessons})
 

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
     "MPLBACKEND": "agg",
+    "TQDM_DISABLE": "1",
 }
 
 
