@@ -12,6 +12,7 @@ from docs_build.pages import Options
 
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 SVG_TEXT = re.compile(r"<text\b[^>]*>(.*?)</text>", re.DOTALL)
+SVG_TAG = re.compile(r"<[^>]+>")
 
 
 def difference(recorded: str, fresh: str, options: Options) -> str:
@@ -61,8 +62,9 @@ def skeleton(text: str) -> list[str]:
 
 
 def labels(svg: str) -> list[str]:
-    """Подписи рисунка, в которых есть слова: числа на осях меняются вместе с данными."""
-    return [text for text in SVG_TEXT.findall(svg) if any(letter.isalpha() for letter in text)]
+    """Подписи рисунка, в которых есть слова, без разметки и чисел: деления осей меняются вместе с данными."""
+    texts = (SVG_TAG.sub("", text) for text in SVG_TEXT.findall(svg))
+    return [" ".join(skeleton(text)) for text in texts if any(letter.isalpha() for letter in text)]
 
 
 def to_float(text: str) -> float:

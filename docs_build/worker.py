@@ -1,7 +1,8 @@
-"""Рабочий процесс страницы: выполняет её блоки по порядку в одном пространстве имён.
+"""Рабочий процесс страницы: выполняет её блоки по порядку.
 
-Блок видит себя программой: `__name__ == "__main__"`, классы страницы живут в модуле `__main__`,
-строки в сообщениях об ошибках — строки файла фрагмента. Сети у него нет.
+Каждый файл фрагментов начинает с чистого места, как программа, которую читатель скачал и запустил: имён из
+других файлов он не видит, случайные числа у него с начала, `__name__ == "__main__"`, классы живут в модуле
+`__main__`, строки в сообщениях об ошибках — строки файла. Сети у блоков нет.
 
 Здесь только то, от чего зависит сам вывод: этот файл входит в ключ каждой записи.
 """
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
+
+PYTORCH_SEED = 67280421310721  # с ним начинает случайные числа всякая программа с PyTorch
 
 PRELOADED = ["torch", "torchvision", "transformers.modeling_utils", "matplotlib.pyplot", "docs_build.worker"]
 
@@ -66,16 +69,27 @@ def serve(connection: Connection, root: str, environment: dict[str, str]) -> Non
     forbid_network()
     figures = catch_figures()
     sys.path.insert(0, root)
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
+    programs: dict[str, types.ModuleType] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         while (job := connection.recv()) is not None:
-            result = run_job(job, module, figures)
+            if job.filename not in programs:
+                programs[job.filename] = new_program(job.filename)
+            sys.modules["__main__"] = programs[job.filename]
+            result = run_job(job, programs[job.filename], figures)
             result.modules = sorted(imported_sources(root))
             result.files = sorted(files)
             connection.send(result)
         os.chdir(root)
+
+
+def new_program(filename: str) -> types.ModuleType:
+    """Пустой модуль `__main__` нового файла; PyTorch, если он загружен, начинает случайные числа сначала."""
+    module = types.ModuleType("__main__")
+    module.__file__ = filename  # у программы есть файл: по нему inspect находит исходный текст классов
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(PYTORCH_SEED)
+    return module
 
 
 def run_job(job: Job, module: types.ModuleType, figures: Callable[[str], list[str]]) -> Result:
@@ -83,8 +97,6 @@ def run_job(job: Job, module: types.ModuleType, figures: Callable[[str], list[st
     result = Result()
     with Capture() as captured:
         try:
-            # У программы есть файл: по нему inspect находит исходный текст классов.
-            module.__file__ = job.filename
             # Пустые строки впереди: номера строк в сообщениях — номера строк файла фрагмента.
             padded = "\n" * (job.first_line - 1) + job.code
             exec(compile(padded, job.filename, "exec"), module.__dict__)

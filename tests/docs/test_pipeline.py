@@ -327,6 +327,16 @@ def test_whole_code_of_an_experiment_is_one_file_that_runs(project):
     assert run.stdout == "сумма 4\nвдвое больше 8\n"
 
 
+def test_file_does_not_see_names_of_another_file(project):
+    """Страница выполняет файл так же, как читатель, который скачал его одного."""
+    project.write("snippets/lesson/extra.py", "print(total)\n")
+    second = '--8<-- "lesson/code.py:second"\n```\n'
+    project.replace("docs/lesson.md", second, second + '\n```python\n--8<-- "lesson/extra.py"\n```\n')
+    code, log = project.command("docs_build", "run")
+    assert code == 1
+    assert "NameError: name 'total' is not defined" in log and "extra.py:1" in log
+
+
 def test_moved_block_keeps_its_output(project):
     project.command("docs_build", "run")
     project.without_libraries()

@@ -42,6 +42,15 @@ def test_figure_of_trained_numbers_is_compared_by_its_words():
     assert figure_difference(old, old.replace("M 1 2", "M 1 3"), EXACT)
 
 
+def test_ticks_of_a_logarithmic_axis_are_numbers_too():
+    tick = '<text x="1"><tspan style="font-size: 10px">10</tspan><tspan>{}</tspan></text>'
+    old, new = (
+        "<svg><text>шаг обучения, мс</text>" + "".join(map(tick.format, ticks)) + "</svg>" for ticks in ["12", "01"]
+    )
+    assert figure_difference(old, new, TIMED) == ""
+    assert figure_difference(old, new.replace("мс", "с"), TIMED)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "options", "same"),
     [
