@@ -39,7 +39,8 @@ def share(n_right: int, n: int) -> dict[str, Any]:
     z, p = 1.96, n_right / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return {"value": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
+    low, high = max(0.0, round(middle - half, 4)), round(middle + half, 4)  # без max бывает «-0.0»
+    return {"value": round(p, 4), "low": low, "high": high, "n": n}
 
 
 def ratio(totals: Tensor, sizes: Tensor) -> dict[str, Any]:
