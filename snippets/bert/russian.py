@@ -60,45 +60,41 @@ for word in "преподавател_", "переход_ть", "лю_овь", "
 
 # --8<-- [start:curve]
 # docs: model tiny-bert-ru и tiny-left-ru, измерено командой modern-nets evaluate
-# docs: quote ru_both ru_left ru_nouns ru_last_both ru_last_left ru_most_both ru_most_left
+# docs: quote ru_both ru_left ru_nouns ru_last_both ru_last_left ru_most_both ru_most_left ru_ratio
+# docs: expect ru_both > ru_left + 0.1 and ru_most_both > ru_most_left + 0.2
+# docs: expect ru_last_both - ru_last_left < 0.1
 # docs: alt Доля угаданных букв у двух сетей. Слева — против числа букв слева от закрытой: двусторонняя сеть всюду выше, на первой букве больше всего. Справа — против числа букв справа: у последней буквы линии рядом, дальше двусторонняя сеть заметно выше. Вертикальные чёрточки — доверительные интервалы.
 import json
 
 import matplotlib.pyplot as plt
 
-quality = json.loads(
-    (at_hand("tiny-bert-ru") / "quality.json").read_text("utf-8")
-)
+report = at_hand("tiny-bert-ru") / "quality.json"
+quality = json.loads(report.read_text("utf-8"))
 ru_nouns = quality["nouns"]
-ru_both = quality["one_letter"]["both"]["value"]
-ru_left = quality["one_letter"]["left"]["value"]
-print(f"закрыта случайная буква, отложенных слов {ru_nouns}")
-print(f"видны обе стороны:  {ru_both:.1%}")
-print(f"видна только левая: {ru_left:.1%}")
+labels = {"both": "обе стороны", "left": "левая"}
+for sees, label in labels.items():
+    share = quality["one_letter"][sees]
+    print(f"{label:12s}{share['value']:.1%}", end=" ")
+    print(f"({share['low']:.1%}–{share['high']:.1%})")
+ru_both, ru_left = (quality["one_letter"][s]["value"] for s in labels)
 
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.3), sharey=True)
 for axis, side in zip(axes, ("left", "right"), strict=True):
     table = quality[f"by_letters_to_the_{side}"]
-    for sees, label in ("both", "обе стороны"), ("left", "только левая"):
+    for sees, label in labels.items():
         rows = [pair[sees] for pair in table.values()]
         values = [100 * row["value"] for row in rows]
-        below = [100 * (row["value"] - row["low"]) for row in rows]
-        above = [100 * (row["high"] - row["value"]) for row in rows]
-        x = range(len(rows))
-        axis.errorbar(x, values, [below, above], fmt=".-", label=label)
+        half = [50 * (row["high"] - row["low"]) for row in rows]
+        axis.errorbar(range(12), values, half, fmt=".-", label=label)
     axis.set(ylim=(0, 100), xticks=range(0, 12, 2))
-axes[0].set_xlabel("букв слева от закрытой")
-axes[1].set_xlabel("букв справа от закрытой")
-axes[0].set_ylabel("угадано, %")
+axes[0].set(xlabel="букв слева от закрытой", ylabel="угадано, %")
+axes[1].set(xlabel="букв справа от закрытой")
 axes[1].legend()
 plt.show()
-by_right = quality["by_letters_to_the_right"]
-ru_last_both, ru_last_left = (
-    by_right["0"][s]["value"] for s in ("both", "left")
-)
-ru_most_both, ru_most_left = (
-    by_right["1"][s]["value"] for s in ("both", "left")
-)
+edge = quality["by_letters_to_the_right"]
+ru_last_both, ru_last_left = (edge["0"][s]["value"] for s in labels)
+ru_most_both, ru_most_left = (edge["1"][s]["value"] for s in labels)
+ru_ratio = ru_both / ru_left
 # --8<-- [end:curve]
 
 

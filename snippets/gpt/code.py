@@ -28,55 +28,50 @@ for token, chance in next_tokens(tokenizer, coder, start).items():
 # --8<-- [end:at_hand]
 
 
-# --8<-- [start:official]
-# docs: official gpt2
-name = "gpt2"
-gpt2_tokenizer = GPT2Tokenizer.from_pretrained(name)
-gpt2 = GPT2LMHeadModel.from_pretrained(name)
-
-tokens = next_tokens(gpt2_tokenizer, gpt2, "Alan Turing was born in")
-print("кандидатов:", len(tokens))  # веса случайны, слова не показываем
-# --8<-- [end:official]
-
-
-# --8<-- [start:steps]
-# docs: model tiny-gpt-py, модель под рукой
-# docs: near 0.5
-text = "for i in range("
-for _ in range(8):
-    tokens = next_tokens(tokenizer, coder, text, n=3)
-    print("   ".join(f"{token!r} {p:.2f}" for token, p in tokens.items()))
-    text += next(iter(tokens))  # дописываем самый вероятный
-print(text)
-# --8<-- [end:steps]
-
-
-# --8<-- [start:temperatures]
+# --8<-- [start:parse]
 # docs: model tiny-gpt-py, модель под рукой
 # docs: sampled
+# docs: limit 180
+# docs: quote parsed_greedy parsed_cool parsed_hot
+# docs: expect parsed_cool > parsed_hot
+import enum
+import inspect
+import logging
+import random
+import re
+import traceback
+
 from modern_nets.generate import generate
 from modern_nets.gpt2 import GPT2
+from modern_nets.training.code import is_python, whole_function
+from modern_nets.training.measures import share
 
+modules = enum, logging, traceback  # этих модулей модель не читала
+sources = "".join(inspect.getsource(module) for module in modules)
+headers = re.findall(r"^def \w+\([^()\n]*\):$", sources, re.MULTILINE)
+headers = random.Random(0).sample(headers, 40)
+tokenizer.padding_side, tokenizer.pad_token = "left", tokenizer.eos_token
+starts = [tokenizer.eos_token + header for header in headers]
+batch = tokenizer(starts, padding=True, return_tensors="pt")
 ours = GPT2.from_pretrained(at_hand("tiny-gpt-py"))
-start = tokenizer("def read_lines(path):", return_tensors="pt")
 
-
-def continue_code(n=32, **options):
-    generator = torch.Generator().manual_seed(1)
-    options["generator"] = generator
-    ids = generate(ours, start.input_ids, n, stop_tokens=[0], **options)
-    return tokenizer.decode(ids[0], skip_special_tokens=True).rstrip()
-
-
-settings = {
+parsed = []
+for title, options in {
     "жадно": {},
-    "τ = 0,7": {"temperature": 0.7},
+    "τ = 0,7, top-p 0,95": {"temperature": 0.7, "top_p": 0.95},
     "τ = 1,5": {"temperature": 1.5},
-    "τ = 1,5, top-p 0,8": {"temperature": 1.5, "top_p": 0.8},
-}
-for title, options in settings.items():
-    print(f"# {title}\n{continue_code(**options)}\n")
-# --8<-- [end:temperatures]
+}.items():
+    options |= {"max_new_tokens": 100, "stop_tokens": [0]}
+    options["generator"] = torch.Generator().manual_seed(0)
+    ids = generate(ours, **batch, **options)
+    texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+    codes = map(whole_function, texts, headers)  # без того, что ниже
+    row = share(sum(map(is_python, codes)), 40)  # is_python: ast.parse
+    parsed.append(row["value"])
+    span = f"({abs(row['low']):.0%}–{row['high']:.0%})"
+    print(f"{title:19} без ошибок {row['value']:4.0%} {span}")
+parsed_greedy, parsed_cool, parsed_hot = parsed
+# --8<-- [end:parse]
 
 
 # --8<-- [start:quality]
@@ -108,14 +103,17 @@ print(f"  у людей в отложенных модулях:   {py_human:.1%}
 # --8<-- [start:failures]
 # docs: model tiny-gpt-py, модель под рукой
 # docs: sampled
-from modern_nets.ask import continue_code as ask_code
+from modern_nets.ask import continue_code
 
-print(ask_code("def is_prime(n):", 60), "\n")
-print(ask_code("# столица Франции —", 12), "\n")
-try:
-    ask_code("x = 1\n" * 2000)
-except ValueError as error:
-    print(error)
+
+def head(code, n_lines=5):
+    lines = code.split("\n") + [""] * n_lines
+    print(*(f"│ {line[:76]}" for line in lines[:n_lines]), sep="\n")
+
+
+head(continue_code("def read_lines(path):", temperature=0.7, top_p=0.95))
+head(continue_code("def is_prime(n):", 60), 3)
+head(continue_code("# столица Франции —", 12), 3)
 # --8<-- [end:failures]
 
 

@@ -87,50 +87,76 @@ print("«орлов» →", encode(["орлов"]).tolist())
 # --8<-- [start:bigram]
 # docs: near 0.01
 # docs: quote bigram_bits bigram_perplexity uniform_bits
+# docs: expect bigram_bits < 0.75 * uniform_bits
 import math
 
-
-def pairs(ids):
-    """Все пары «токен, следующий токен», заполнители выброшены."""
-    now, following = ids[:, :-1], ids[:, 1:]
-    real = following >= 0
-    return now[real], following[real]
-
-
+now, following = train_ids[:, :-1], train_ids[:, 1:]
+real = following >= 0  # пары с заполнителем не в счёт
+pairs = now[real], following[real]
 counts = torch.zeros(vocab_size, vocab_size)
-counts.index_put_(pairs(train_ids), torch.tensor(1.0), accumulate=True)
+counts.index_put_(pairs, torch.tensor(1.0), accumulate=True)
 smoothed = counts + 0.1  # ни одна пара не получает вероятность 0
 bigram = smoothed / smoothed.sum(dim=1, keepdim=True)  # (V, V)
 
-now, following = pairs(test_ids)
-bigram_bits = -bigram[now, following].log2().mean().item()
+
+def bigram_surprise(ids):
+    """Удивление таблицы каждой следующей буквой, в битах: (B, T − 1)."""
+    ids = ids.clamp(min=0)
+    return -bigram[ids[:, :-1], ids[:, 1:]].log2()
+
+
+bigram_bits = bigram_surprise(test_ids)[test_ids[:, 1:] >= 0].mean().item()
 bigram_perplexity = 2**bigram_bits
 uniform_bits = math.log2(vocab_size)
-print(
-    f"наугад:   {uniform_bits:.2f} бита на букву, перплексия {vocab_size}"
-)
-print(
-    f"биграммы: {bigram_bits:.2f} бита на букву, "
-    f"перплексия {bigram_perplexity:.1f}"
-)
-
-
+print(f"наугад: {uniform_bits:.2f} бита на букву, выбор из {vocab_size}")
+print(f"биграммы: {bigram_bits:.2f} бита, выбор из {bigram_perplexity:.1f}")
 # --8<-- [end:bigram]
 # --8<-- [start:bigram_sample]
-def draw(probabilities, generator):
-    return torch.multinomial(probabilities, 1, generator=generator).item()
-
-
 generator = torch.Generator().manual_seed(2)
-invented = []
-for _ in range(8):
-    name, token = "", draw(bigram[0], generator)
-    while token != 0:  # пока не выпала точка
-        name += symbols[token]
-        token = draw(bigram[token], generator)
-    invented.append(name)
+invented, name, token = [], "", 0
+while len(invented) < 8:
+    row = bigram[token]  # смотрим только на последнюю букву
+    token = torch.multinomial(row, 1, generator=generator).item()
+    name += symbols[token]
+    if token == 0:  # выпала точка: фамилия кончилась
+        invented.append(name[:-1])
+        name = ""
 print(", ".join(invented))
+
+
 # --8<-- [end:bigram_sample]
+# --8<-- [start:memory]
+# docs: near 0.01
+# docs: quote table_2 table_3 table_5
+# docs: expect table_2 < bigram_bits
+# docs: expect table_3 > table_2 and table_5 > bigram_bits
+# docs: expect table_5 > bigram_bits
+from collections import Counter
+
+
+def windows(names, size):
+    """Каждая буква (и точка в конце) вместе с size − 1 предыдущими."""
+    for name in names:
+        text = "." * (size - 1) + name + "."
+        for i in range(len(name) + 1):
+            yield text[i : i + size]
+
+
+def table_bits(memory):
+    cells = Counter(windows(train_names, memory + 1))
+    rows = Counter(w[:-1] for w in windows(train_names, memory + 1))
+    surprise = [
+        -math.log2((cells[w] + 0.1) / (rows[w[:-1]] + 0.1 * vocab_size))
+        for w in windows(held_out, memory + 1)
+    ]
+    return sum(surprise) / len(surprise), len(rows)
+
+
+for memory in 1, 2, 3, 4, 5:
+    mean, n_rows = table_bits(memory)
+    print(f"помнит букв: {memory}, строк занято {n_rows:5}, бит {mean:.2f}")
+table_2, table_3, table_5 = (table_bits(n)[0] for n in (2, 3, 5))
+# --8<-- [end:memory]
 # --8<-- [start:chain]
 # docs: near 0.01
 # docs: quote chain_bits chain_perplexity
@@ -142,10 +168,7 @@ for left, right in pairwise(word):
     p = bigram[number[left], number[right]].item()
     chain_product *= p
     chain_bits -= math.log2(p)
-    print(
-        f"после «{left}» идёт «{right}»: p = {p:.3f}, "
-        f"удивление {-math.log2(p):.2f} бита"
-    )
+    print(f"после «{left}» «{right}»: p = {p:.3f}, бит {-math.log2(p):.2f}")
 chain_perplexity = 2 ** (chain_bits / (len(word) - 1))
 print(
     f"произведение {chain_product:.2e}, сумма {chain_bits:.2f} бита, "
@@ -178,7 +201,7 @@ class Block(nn.Module):
 # --8<-- [start:gpt]
 # docs: quote n_params
 class GPT(nn.Module):
-    def __init__(self, vocab_size, context, d_model, n_heads, n_layers):
+    def __init__(self, d_model=64, n_heads=4, n_layers=2, context=24):
         super().__init__()
         self.context = context
         self.token_embedding = nn.Embedding(vocab_size, d_model)
@@ -188,31 +211,28 @@ class GPT(nn.Module):
         )
         self.norm = nn.LayerNorm(d_model)
 
-    def forward(self, ids, mask=None, positions=None):  # ids: (B, T)
+    def forward(self, ids, mask=None):  # ids: (B, T)
         n_tokens = ids.shape[1]
         if n_tokens > self.context:
-            raise ValueError(
-                f"Токенов {n_tokens}, а окно — {self.context}."
-            )
+            raise ValueError(f"Токенов {n_tokens}, окно — {self.context}.")
         mask = causal_mask(n_tokens) if mask is None else mask
-        positions = (
-            torch.arange(n_tokens) if positions is None else positions
-        )
-        x = self.token_embedding(ids) + self.position_embedding(positions)
+        places = self.position_embedding(torch.arange(n_tokens))
+        x = self.token_embedding(ids) + places
         for block in self.blocks:
             x = block(x, mask)  # (B, T, D)
         return self.norm(x) @ self.token_embedding.weight.T  # (B, T, V)
 
 
 torch.manual_seed(0)
-model = GPT(vocab_size, context=24, d_model=64, n_heads=4, n_layers=3)
+model = GPT()
 n_params = sum(p.numel() for p in model.parameters())
 print(f"параметров: {n_params:,}".replace(",", " "))
 print("логиты:", tuple(model(encode(["орлов", "зимин"])).shape))
 # --8<-- [end:gpt]
 # --8<-- [start:loss]
-# docs: near 0.05
+# docs: near 0.1
 # docs: quote bad_start ln_v
+# docs: expect bad_start > 5 * ln_v
 import torch.nn.functional as F
 
 
@@ -233,56 +253,69 @@ print(f"свежая модель: {bad_start:.2f}, а ln V = {ln_v:.2f}")
 # --8<-- [end:loss]
 # --8<-- [start:fresh]
 # docs: near 0.05
-def init_small(module):
-    if isinstance(module, (nn.Linear, nn.Embedding)):
-        nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)
+# docs: quote lowest_start highest_start
+# docs: expect 0.95 * ln_v < lowest_start and highest_start < 1.05 * ln_v
+def fresh_model(seed):
+    torch.manual_seed(seed)
+    model = GPT()
+    for name, weight in model.named_parameters():
+        if "norm" not in name:  # у LayerNorm остаются 1 и 0
+            nn.init.normal_(weight, std=0.02 if weight.dim() > 1 else 0.0)
+    return model
 
 
-torch.manual_seed(0)
-model.apply(init_small)
-good_start = loss_of(model, train_ids[:256]).item()
+starts = [
+    loss_of(fresh_model(seed), train_ids[:256]).item() for seed in range(5)
+]
+lowest_start, highest_start = min(starts), max(starts)
 print(
-    f"свежая модель: {good_start:.3f}, ln V = {ln_v:.3f}, "
-    f"расхождение {abs(good_start / ln_v - 1):.2%}"
+    f"пять свежих моделей: от {lowest_start:.2f} до {highest_start:.2f}, "
+    f"а ln V = {ln_v:.2f}"
 )
-assert abs(good_start / ln_v - 1) < 0.05
 # --8<-- [end:fresh]
 # --8<-- [start:lessons]
 # docs: near 0.01
+# docs: quote lesson_sum pass_loss
+# docs: expect -1e-3 < lesson_sum + 6 * pass_loss < 1e-3
+model = fresh_model(0)
 name = encode(["орлов"])
 inputs, targets = name[:, :-1], name[:, 1:]
-for t in range(inputs.shape[1]):
-    seen = "".join(symbols[i] for i in inputs[0, : t + 1])
+lesson_sum = 0.0  # сумма ln p по правилу цепочки
+for t in range(6):
+    beginning = inputs[:, : t + 1]  # текст обрывается здесь
+    log_p = model(beginning)[0, -1].log_softmax(dim=-1)
+    lesson_sum += log_p[targets[0, t]].item()
+    seen = "".join(symbols[i] for i in beginning[0])
     print(f"видит «{seen}», должна назвать «{symbols[targets[0, t]]}»")
 
-one_pass = loss_of(model, name)
-separate = [
-    F.cross_entropy(model(inputs[:, : t + 1])[:, -1], targets[:, t])
-    for t in range(inputs.shape[1])
-]
-difference = (torch.stack(separate).mean() - one_pass).abs().item()
-print("шесть отдельных уроков и один проход совпали:", difference < 1e-6)
+pass_loss = loss_of(model, name).item()  # один проход
+print(f"шесть уроков: сумма ln p = {lesson_sum:.3f}")
+print(f"один проход: потеря {pass_loss:.4f} · 6 = {6 * pass_loss:.3f}")
 # --8<-- [end:lessons]
 # --8<-- [start:future]
+# docs: near 0.5
+# docs: quote past_change leak_change
+# docs: expect past_change == 0 and leak_change > 0
 before, after = encode(["орлов"]), encode(["орлюк"])
-changed = (model(before) - model(after)).abs().amax(dim=-1)[0]  # (T,)
-print("причинная маска: изменилось", (changed > 0).int().tolist())
-
 everything = torch.ones(1, 1, dtype=torch.bool)  # каждому видны все
-changed = (model(before, everything) - model(after, everything)).abs()
-print(
-    "без маски:       изменилось",
-    (changed.amax(dim=-1)[0] > 0).int().tolist(),
-)
+
+
+def change(mask=None):
+    """Как изменились логиты каждого места от новой концовки: (T,)."""
+    return (model(before, mask) - model(after, mask)).abs().amax(-1)[0]
+
+
+past_change = change()[:4].max().item()  # точка, о, р, л
+leak_change = change(everything)[:4].min().item()
+print("изменилось с маской:", (change() > 0).int().tolist())
+print("изменилось без неё:", (change(everything) > 0).int().tolist())
 
 
 # --8<-- [end:future]
 # --8<-- [start:train]
-def train(model, n_steps, mask=None, peak_lr=3e-3):
-    """Учит модель на случайных пакетах; возвращает потери (шаг, биты)."""
-    torch.manual_seed(0)
+def train(seed, n_steps=400, mask=None, peak_lr=6e-3):
+    """Учит свежую модель; возвращает её и историю: шаг и два числа бит."""
+    model = fresh_model(seed)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, peak_lr, total_steps=n_steps, pct_start=0.1
@@ -295,132 +328,144 @@ def train(model, n_steps, mask=None, peak_lr=3e-3):
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % 50 == 0 or step == n_steps - 1:
+        if step % 40 == 0 or step == n_steps - 1:
             with torch.no_grad():
                 held = loss_of(model, test_ids[:300], mask)
-            history.append(
-                (step, loss.item() / math.log(2), held.item() / math.log(2))
-            )
-    return history
+            bits = torch.stack([loss.detach(), held]) / math.log(2)
+            history.append((step, *bits.tolist()))
+    return model, history
 
 
 # --8<-- [end:train]
 # --8<-- [start:cheat]
 # docs: near 0.9
-# docs: limit 200
+# docs: limit 180
 # docs: quote cheat_bits
-cheater = GPT(vocab_size, context=24, d_model=64, n_heads=4, n_layers=3)
-cheater.apply(init_small)
-cheat_bits = train(cheater, 150, mask=everything)[-1][2]
-print(f"без маски после 150 шагов: {cheat_bits:.3f} бита на букву")
+# docs: expect cheat_bits < 0.5 * bigram_bits
+cheat_bits = train(0, 100, mask=everything)[1][-1][2]
+print(f"без маски после 100 шагов: {cheat_bits:.2f} бита на букву")
 # --8<-- [end:cheat]
 # --8<-- [start:learn]
-# docs: near 0.1
+# docs: near 0.05
 # docs: limit 300
-# docs: quote gpt_bits gpt_perplexity
-history = train(model, 700)
+# docs: quote gpt_bits gpt_low gpt_high gpt_perplexity train_bits
+# docs: expect gpt_high < table_2
+runs = [train(seed) for seed in range(3)]
+models = [model.eval() for model, _ in runs]
 with torch.no_grad():
-    gpt_bits = loss_of(model, test_ids).item() / math.log(2)
+    losses = [loss_of(model, test_ids).item() for model in models]
+    read = [loss_of(model, train_ids[:900]).item() for model in models]
+gpt_low, gpt_high = min(losses) / math.log(2), max(losses) / math.log(2)
+gpt_bits = sum(losses) / 3 / math.log(2)
 gpt_perplexity = 2**gpt_bits
-print(
-    f"биграммы: {bigram_bits:.2f} бита на букву, "
-    f"перплексия {bigram_perplexity:.1f}"
-)
-print(
-    f"GPT:      {gpt_bits:.2f} бита на букву, "
-    f"перплексия {gpt_perplexity:.1f}"
-)
+train_bits = sum(read) / 3 / math.log(2)
+print(f"биграммы: {bigram_bits:.2f} бита на букву")
+print(f"лучшая из таблиц (две буквы): {table_2:.2f}")
+print(f"GPT, три зерна: {gpt_bits:.3f}, от {gpt_low:.3f} до {gpt_high:.3f}")
+print(f"на прочитанных фамилиях: {train_bits:.2f}")
 # --8<-- [end:learn]
+# --8<-- [start:grams]
+# docs: near 0.01
+# docs: quote gram_bits
+# docs: expect gram_bits < gpt_low
+from modern_nets.training.ngrams import NGrams
+
+
+def numbers(names):
+    return torch.tensor([[number[s] for s in w] for w in windows(names, 5)])
+
+
+judge = NGrams(numbers(train_names), vocab_size)
+gram_bits = judge.bits(numbers(held_out)).mean().item()
+print(f"сглаженные 5-граммы: {gram_bits:.2f} бита на букву")
+# --8<-- [end:grams]
 # --8<-- [start:curve]
 # docs: near 0.1
-# docs: alt Потеря GPT по шагам: обе кривые падают ниже уровня биграмм за первую сотню шагов и дальше идут почти рядом
+# docs: alt Биты на букву по шагам у трёх обучений: средняя и полоса от наименьшего до наибольшего, почти слившаяся с линией. Кривая опускается ниже биграмм за первую сотню шагов, к концу — ниже таблицы по двум буквам, но не ниже сглаженных 5-грамм
 import matplotlib.pyplot as plt
 
-steps, on_batch, on_held_out = zip(*history)
-plt.figure(figsize=(6, 3.6))
-plt.plot(steps, on_batch, label="GPT, пакет для обучения")
-plt.plot(steps, on_held_out, label="GPT, отложенные фамилии")
-plt.axhline(bigram_bits, color="gray", linestyle="--", label="биграммы")
+curves = torch.tensor([history for _, history in runs])  # (зерно, шаг, 3)
+steps, held = curves[0, :, 0], curves[:, :, 2]
+plt.figure(figsize=(6, 3.8))
+plt.fill_between(steps, held.amin(0), held.amax(0), alpha=0.3)
+plt.plot(steps, held.mean(0), label="GPT: среднее и размах трёх зёрен")
+for level, color, label in (
+    (bigram_bits, "C1", "биграммы"),
+    (table_2, "C2", "таблица по двум буквам"),
+    (gram_bits, "C3", "сглаженные 5-граммы"),
+):
+    plt.axhline(level, color=color, linestyle="--", label=label)
 plt.xlabel("шаг обучения")
-plt.ylabel("бит на букву")
+plt.ylabel("бит на букву, 300 отложенных")
 plt.legend()
 plt.show()
 
 
 # --8<-- [end:curve]
-# --8<-- [start:surprise]
-# docs: near 0.3
-# docs: alt Удивление каждой буквой фамилии «черниченко»: к концу слова столбики GPT почти исчезают, столбики биграмм — нет
+# --8<-- [start:places]
 @torch.no_grad()
-def surprise(name):
-    ids = encode([name])
-    p = model(ids[:, :-1])[0].softmax(dim=-1)  # (T, V)
-    return -p[torch.arange(len(name) + 1), ids[0, 1:]].log2()
+def surprise(model, ids):
+    """Удивление модели каждой следующей буквой, в битах: (B, T − 1)."""
+    p = model(ids[:, :-1].clamp(min=0)).softmax(dim=-1)
+    return -p.gather(-1, ids[:, 1:, None].clamp(min=0))[..., 0].log2()
 
 
-word = "черниченко"
-pair = encode([word])[0]
-place = torch.arange(len(word) + 1)
+def by_place(bits, n=9):
+    real = test_ids[:, 1:] >= 0
+    return torch.stack([bits[real[:, i], i].mean() for i in range(n)])
+
+
+# --8<-- [end:places]
+# --8<-- [start:place_plot]
+# docs: near 0.3
+# docs: quote first_gap place_two place_eight
+# docs: expect first_gap < 0.1
+# docs: expect place_eight > place_two
+# docs: alt Удивление по месту буквы в слове: на первой букве GPT и биграммы совпадают, дальше точки трёх GPT лежат ниже линии биграмм, дальше всего — в конце слова
+ours = torch.stack([by_place(surprise(m, test_ids)) for m in models])
+theirs = by_place(bigram_surprise(test_ids))
+gain = theirs - ours.mean(0)
+first_gap = gain[0].abs().item()
+place_two, place_eight = gain[1].item(), gain[7].item()
+place = torch.arange(1, 10)
 plt.figure(figsize=(6, 3.4))
-plt.bar(
-    place - 0.2, -bigram[pair[:-1], pair[1:]].log2(), 0.4, label="биграммы"
-)
-plt.bar(place + 0.2, surprise(word), 0.4, label="GPT")
-plt.xticks(place, list(word) + ["конец"])
+plt.plot(place, theirs, "s--", color="C1", label="биграммы")
+plt.plot(place, ours.mean(0), color="C0", label="GPT: среднее и три зерна")
+for row in ours:
+    plt.plot(place, row, ".", color="C0")
+plt.xlabel("которая по счёту буква")
 plt.ylabel("удивление, бит")
 plt.legend()
 plt.show()
-# --8<-- [end:surprise]
-# --8<-- [start:hand]
-logits = [2.0, 1.0, 0.0]
-for tau in (0.5, 1.0, 2.0):
-    exponents = [math.exp(z / tau) for z in logits]
-    print(f"τ = {tau}:", *(f"{e / sum(exponents):.3f}" for e in exponents))
+# --8<-- [end:place_plot]
+# --8<-- [start:nucleus]
+# docs: near 1
+# docs: quote widest narrowest
+# docs: expect widest > 3 * narrowest
+word = "черниченко"
+with torch.no_grad():
+    p = models[0](encode([word])[:, :-1])[0].softmax(dim=-1)  # (T, V)
+collected = p.sort(descending=True).values.cumsum(dim=-1)
+sizes = (collected < 0.9).sum(dim=-1) + 1
+for i, size in enumerate(sizes.tolist()):
+    print(f"после «.{word[:i]}» 0,9 набирают букв: {size}")
+widest, narrowest = max(sizes.tolist()), min(sizes.tolist())
 
 
-# --8<-- [end:hand]
-# --8<-- [start:filters]
-def next_probabilities(logits, tau=1.0, top_k=None, top_p=None):
-    """Логиты (…, V) → вероятности следующего токена после всех отсечений."""
-    logits = logits / tau
-    if top_k is not None:
-        weakest = logits.topk(top_k).values[..., -1:]
-        logits = logits.masked_fill(logits < weakest, -math.inf)
-    p = logits.softmax(dim=-1)
-    if top_p is not None:
-        ordered, order = p.sort(descending=True)
-        collected = ordered.cumsum(dim=-1) - ordered  # набрано до токена
-        ordered = ordered.masked_fill(collected >= top_p, 0.0)
-        p = torch.zeros_like(p).scatter(-1, order, ordered)
-    return p / p.sum(dim=-1, keepdim=True)
-
-
-three = torch.tensor([2.0, 1.0, 0.0])
-for options in ({"tau": 0.5}, {"top_k": 2}, {"top_p": 0.9}, {"top_p": 0.6}):
-    p = next_probabilities(three, **options)
-    print(options, *(f"{x:.3f}" for x in p.tolist()))
-
-
-# --8<-- [end:filters]
+# --8<-- [end:nucleus]
 # --8<-- [start:generate]
 # docs: sampled
 @torch.no_grad()
-def generate(model, ids, n_new, choose):
+def continue_text(model, ids, n_new, choose):
     """Дописывает к ids (B, T) ещё n_new токенов, по одному."""
-    total = ids.shape[1] + n_new
-    if total > model.context:
-        raise ValueError(
-            f"Начало и новые токены — {total}, "
-            f"а окно модели — {model.context}."
-        )
     for _ in range(n_new):
-        chosen = choose(model(ids)[:, -1])  # (B, 1)
-        ids = torch.cat([ids, chosen], dim=1)
+        logits = model(ids)[:, -1]  # нужно только последнее место
+        ids = torch.cat([ids, choose(logits)], dim=1)
     return ids
 
 
-def sampler(**options):
-    return lambda z: torch.multinomial(next_probabilities(z, **options), 1)
+def lottery(logits):  # жребий по вероятностям, (B, V) → (B, 1)
+    return torch.multinomial(logits.softmax(dim=-1), 1)
 
 
 def start(text, n=1):
@@ -433,44 +478,139 @@ def readable(ids):
 
 
 torch.manual_seed(0)
-print(*readable(generate(model, start("", 12), 18, sampler())), sep=", ")
+print(*readable(continue_text(models[0], start("", 12), 18, lottery)))
 # --8<-- [end:generate]
-# --8<-- [start:memory]
-# docs: near 0.8
-# docs: quote copied guessed invented_share
-torch.manual_seed(1)
-thousand = readable(generate(model, start("", 1000), 18, sampler()))
-copied = sum(name in set(train_names) for name in thousand) / 1000
-guessed = sum(name in set(held_out) for name in thousand) / 1000
-invented_share = 1 - copied - guessed
-print(f"списаны из обучающих: {copied:.1%}")
-print(f"настоящие, но не показанные: {guessed:.1%}")
-print(f"ни в одном списке: {invented_share:.1%}")
-# --8<-- [end:memory]
-# --8<-- [start:prefix]
+# --8<-- [start:package]
+# docs: near 9
+# docs: quote package_gap
+# docs: expect package_gap < 1e-4
+from modern_nets.generate import generate
+from modern_nets.gpt2 import GPT2, GPT2Config
+
+sizes = {"max_tokens": 24, "d_model": 64, "n_layers": 2, "n_heads": 4}
+ready = []
+for model in models:
+    ready.append(GPT2(GPT2Config(vocab_size=vocab_size, **sizes)).eval())
+    ready[-1].load_state_dict(model.state_dict())  # имена слоёв те же
+
+output = ready[-1](name, labels=name)  # «орлов»; сдвиг — внутри
+package_gap = (output.logits - model(name)).abs().max().item()
+print("логиты те же:", package_gap < 1e-4)
+print(
+    "потеря та же:", abs(output.loss - loss_of(model, name)).item() < 1e-4
+)
+torch.manual_seed(0)
+by_hand = continue_text(model, start("", 100), 18, lottery)
+torch.manual_seed(0)  # тот же жребий
+by_package = generate(ready[-1], start("", 100), 18, temperature=1.0)
+print("сто фамилий те же:", torch.equal(by_hand, by_package))
+
+
+# --8<-- [end:package]
+# --8<-- [start:bet]
+# docs: near 1
+# docs: quote copied copied_low copied_high guessed luck by_pairs
+# docs: expect copied_low > 0.005 and copied_high < 0.03
+# docs: expect by_pairs > 0.4 * copied
+known, hidden = set(train_names), set(held_out)
+
+
+def invent(model, n, seed, **options):
+    torch.manual_seed(seed)
+    ids = generate(model, start("", n), 18, stop_tokens=[0], **options)
+    return readable(ids)
+
+
+def share_in(names, group):
+    return sum(name in group for name in names) / len(names)
+
+
+lists = [invent(m, 3000, i, temperature=1.0) for i, m in enumerate(ready)]
+shares = [share_in(names, known) for names in lists]
+copied, copied_low, copied_high = sum(shares) / 3, min(shares), max(shares)
+guessed = sum(share_in(names, hidden) for names in lists) / 3
+luck = guessed * len(known) / len(hidden)  # пересчёт на длину списка
+torch.manual_seed(0)
+ids = start("", 9000)  # биграммы: память на одну букву
+for _ in range(18):
+    ids = torch.cat([ids, torch.multinomial(bigram[ids[:, -1]], 1)], dim=1)
+by_pairs = share_in(readable(ids), known)
+print(f"списано: {copied:.1%}, от {copied_low:.1%} до {copied_high:.1%}")
+print(f"угадано отложенных: {guessed:.2%}, в пересчёте {luck:.1%}")
+print(f"списано биграммами: {by_pairs:.1%}")
+
+
+# --8<-- [end:bet]
+# --8<-- [start:temperatures]
 # docs: sampled
-for options in (
-    {"tau": 0.1},
-    {"tau": 1.0},
-    {"tau": 2.0},
-    {"tau": 2.0, "top_k": 5},
-    {"top_p": 0.8},
-):
-    torch.manual_seed(0)
-    choices = generate(model, start("шир", 6), 14, sampler(**options))
-    print(options, *readable(choices), sep="  ")
+for tau in (0.5, 1.0, 2.0):
+    print(f"τ = {tau}:", *invent(ready[0], 6, seed=0, temperature=tau))
 
 
-# --8<-- [end:prefix]
+# --8<-- [end:temperatures]
+# --8<-- [start:likeness]
+def letter_bits(names):
+    """Сколько бит на букву тратят на каждое имя сглаженные 5-граммы."""
+    bits = judge.bits(numbers(names))
+    pieces = bits.split([len(name) + 1 for name in names])
+    return [piece.mean().item() for piece in pieces]
+
+
+threshold = sorted(letter_bits(held_out))[int(0.95 * len(held_out))]
+# --8<-- [end:likeness]
+# --8<-- [start:strategies]
+# docs: near 1
+# docs: limit 180
+# docs: quote copied_cold copied_mild copied_nucleus luck_cold
+# docs: quote like_cold like_mild like_nucleus like_hot
+# docs: expect like_hot < 0.5 * like_mild
+# docs: expect like_nucleus > like_mild
+# docs: expect copied_cold > 2 * copied_mild
+strategies = {
+    "жадно": {},
+    "τ = 0,5": {"temperature": 0.5},
+    "τ = 1": {"temperature": 1.0},
+    "τ = 2": {"temperature": 2.0},
+    "τ = 1, top-k 5": {"temperature": 1.0, "top_k": 5},
+    "τ = 1, top-p 0,9": {"temperature": 1.0, "top_p": 0.9},
+    "τ = 2, top-p 0,7": {"temperature": 2.0, "top_p": 0.7},
+}
+table, guesses = {}, {}
+print("из 500 имён       разных   списано    похожи")
+for title, options in strategies.items():
+    rows = []
+    for seed, model in enumerate(ready):
+        names = invent(model, 500, seed, **options)
+        like = [bits <= threshold for bits in letter_bits(names)]
+        guesses.setdefault(title, []).append(share_in(names, hidden))
+        rows.append(
+            (len(set(names)), share_in(names, known), sum(like) / 500)
+        )
+    different, copies, likes = zip(*rows)
+    table[title] = sum(copies) / 3, sum(likes) / 3
+    spreads = (
+        f"{min(different)}–{max(different)}",
+        f"{min(copies):.0%}–{max(copies):.0%}",
+        f"{min(likes):.0%}–{max(likes):.0%}",
+    )
+    print("{:16} {:>7} {:>9} {:>9}".format(title, *spreads))
+copied_cold, like_cold = table["τ = 0,5"]
+luck_cold = sum(guesses["τ = 0,5"]) / 3 * len(known) / len(hidden)
+copied_mild, like_mild = table["τ = 1"]
+copied_nucleus, like_nucleus = table["τ = 1, top-p 0,9"]
+like_hot = table["τ = 2"][1]
+
+
+# --8<-- [end:strategies]
 # --8<-- [start:greedy]
 # docs: sampled
 def greedy(logits):
     return logits.argmax(dim=-1, keepdim=True)
 
 
-firsts = "абвгдклмнопрст"
-rows = torch.cat([start(letter) for letter in firsts])
-print("жадная GPT:", *readable(generate(model, rows, 18, greedy)))
+firsts = "абвгдклмно"
+ids = torch.cat([start(letter) for letter in firsts])
+print("жадная GPT:", *readable(continue_text(models[0], ids, 18, greedy)))
 
 token, path = number["о"], "о"
 for _ in range(22):
@@ -483,204 +623,7 @@ def endless(logits):  # сеть, которой нельзя поставить
     return logits[:, 1:].argmax(dim=-1, keepdim=True) + 1
 
 
-print(
-    "жадная GPT без точки:",
-    *readable(generate(model, start("о"), 22, endless)),
-)
-
-
+for model in models:
+    ids = continue_text(model, start("о"), 22, endless)
+    print("жадная GPT без точки:", *readable(ids))
 # --8<-- [end:greedy]
-# --8<-- [start:shift]
-# docs: near 0.01
-# docs: quote no_shift two_shifts
-def bits(logits, targets):
-    loss = F.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=-1
-    )
-    return loss.item() / math.log(2)
-
-
-logits = bigram.log()[test_ids.clamp(min=0)]  # (B, T, V)
-one_shift = bits(logits[:, :-1], test_ids[:, 1:])
-no_shift = bits(logits, test_ids)
-two_shifts = bits(logits[:, :-2], test_ids[:, 2:])
-print(f"подсчёт пар: {bigram_bits:.3f}")
-print(
-    f"сдвиг на один: {one_shift:.3f}, без сдвига: {no_shift:.3f}, "
-    f"сдвиг дважды: {two_shifts:.3f}"
-)
-assert abs(one_shift - bigram_bits) < 1e-4
-# --8<-- [end:shift]
-# --8<-- [start:padding]
-# docs: near 0.9
-prompts = ["ши", "королен"]
-rows = [start(prompt)[0] for prompt in prompts]
-lengths = torch.tensor([len(row) for row in rows])
-padded = pad_sequence(rows, batch_first=True, padding_value=0)  # (B, T)
-
-
-def two(logits):
-    p = logits.softmax(dim=-1)
-    return f"«р» {p[number['р']]:.2f}, «б» {p[number['б']]:.2f}"
-
-
-with torch.no_grad():
-    logits = model(padded)  # (B, T, V)
-    print("одна, без пакета:     ", two(model(rows[0][None])[0, -1]))
-    print("пакет, logits[:, -1]: ", two(logits[0, -1]))
-    print("пакет, своя последняя:", two(logits[0, lengths[0] - 1]))
-# --8<-- [end:padding]
-# --8<-- [start:left]
-from modern_nets.attention import padding_mask
-
-
-def left_padded(prompts):
-    rows = [start(prompt)[0].flip(0) for prompt in prompts]
-    ids = pad_sequence(rows, batch_first=True).flip(1)  # точки слева
-    ones = [torch.ones(len(row), dtype=torch.long) for row in rows]
-    return ids, pad_sequence(ones, batch_first=True).flip(1)  # (B, T)
-
-
-@torch.no_grad()
-def generate_batch(model, prompts, n_new):
-    ids, attention_mask = left_padded(prompts)
-    for _ in range(n_new):
-        visible = causal_mask(ids.shape[1]) & padding_mask(attention_mask)
-        positions = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
-        logits = model(ids, visible, positions)[:, -1]
-        ids = torch.cat([ids, greedy(logits)], dim=1)
-        attention_mask = F.pad(attention_mask, (0, 1), value=1)
-    return ids[:, -n_new:]
-
-
-prompts = ["ши", "королен", "а"]
-together = generate_batch(model, prompts, 12)
-for prompt, row in zip(prompts, together):
-    alone = generate(model, start(prompt), 12, greedy)[0, -12:]
-    print(f"{prompt}: одинаково — {torch.equal(row, alone)}")
-# --8<-- [end:left]
-# --8<-- [start:overflow]
-try:
-    generate(model, start("александр"), 20, greedy)
-except ValueError as error:
-    print(error)
-# --8<-- [end:overflow]
-# --8<-- [start:cache]
-from modern_nets.attention import attention
-
-
-def empty_cache(model):
-    layer = model.blocks[0].attention
-    width = layer.key.out_features // layer.n_heads
-    nothing = torch.empty(1, layer.n_heads, 0, width)  # (B, H, 0, K)
-    return [(nothing, nothing) for _ in model.blocks]
-
-
-@torch.no_grad()
-def cached_step(model, token, cache):
-    """Один новый токен (1, 1) → логиты (1, V); кэш пополняется."""
-    place = cache[0][0].shape[2]  # сколько токенов уже прочитано
-    x = (
-        model.token_embedding(token)
-        + model.position_embedding.weight[place]
-    )
-    for i, block in enumerate(model.blocks):
-        layer, h = block.attention, block.norm_1(x)  # h: (1, 1, D)
-        q, k, v = (
-            projection(h).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2)
-            for projection in (layer.query, layer.key, layer.value)
-        )  # (1, H, 1, K)
-        keys = torch.cat([cache[i][0], k], dim=2)  # (1, H, T, K)
-        values = torch.cat([cache[i][1], v], dim=2)
-        cache[i] = keys, values
-        heads, _ = attention(q, keys, values)  # будущего ещё нет
-        x = x + layer.output(heads.transpose(1, 2).flatten(-2))
-        x = x + block.mlp(block.norm_2(x))
-    return (model.norm(x) @ model.token_embedding.weight.T)[:, -1]
-
-
-# --8<-- [end:cache]
-# --8<-- [start:cache_check]
-ids = encode(["черниченко"])[:, :-1]
-cache = empty_cache(model)
-one_by_one = [cached_step(model, token[None], cache) for token in ids.T]
-with torch.no_grad():
-    at_once = model(ids)  # (1, T, V)
-gap = (torch.stack(one_by_one, dim=1) - at_once).abs().max().item()
-print("совпало с полным расчётом:", gap < 1e-4)
-kept = sum(k.numel() + v.numel() for k, v in cache) // ids.shape[1]
-print(f"в кэше {kept} числа на токен: 2 × {len(cache)} блока × 64")
-# --8<-- [end:cache_check]
-# --8<-- [start:speed]
-# docs: timed
-# docs: quote full_ms cached_ms
-# docs: alt Время одного токена от длины текста: без кэша растёт вместе с длиной, с кэшем почти не меняется
-import time
-
-big = GPT(vocab_size, context=512, d_model=256, n_heads=4, n_layers=4)
-text = torch.randint(vocab_size, (1, 512))
-cache, with_cache, without = empty_cache(big), [], []
-for t in range(512):
-    began = time.perf_counter()
-    cached_step(big, text[:, t : t + 1], cache)
-    with_cache.append(1000 * (time.perf_counter() - began))
-
-lengths = list(range(32, 513, 32))
-for length in lengths:
-    began = time.perf_counter()
-    with torch.no_grad():
-        big(text[:, :length])
-    without.append(1000 * (time.perf_counter() - began))
-
-calm = [sorted(with_cache[n - 32 : n])[16] for n in lengths]  # медианы
-full_ms, cached_ms = without[-1], calm[-1]
-print(f"512-й токен: заново {full_ms:.0f} мс, с кэшем {cached_ms:.1f} мс")
-plt.figure(figsize=(6, 3.4))
-plt.plot(lengths, without, "o-", label="без кэша")
-plt.plot(lengths, calm, "o-", label="с KV-кэшем")
-plt.xlabel("токенов в тексте")
-plt.ylabel("мс на новый токен")
-plt.legend()
-plt.show()
-# --8<-- [end:speed]
-# --8<-- [start:package]
-from modern_nets.gpt2 import GPT2, GPT2Config
-
-sizes = {"max_tokens": 24, "d_model": 64, "n_layers": 3, "n_heads": 4}
-ready = GPT2(GPT2Config(vocab_size=vocab_size, **sizes)).eval()
-ready.load_state_dict(model.state_dict())  # слои названы одинаково
-
-ids = encode(["черниченко"])  # (1, T)
-with torch.no_grad():
-    output = ready(ids, labels=ids)  # сдвиг — внутри
-    caches = ready.new_caches()  # по кэшу на блок
-    steps = [ready(token[None], caches=caches).logits for token in ids.T]
-    gaps = {
-        "логиты": output.logits - model(ids),
-        "потеря": output.loss - loss_of(model, ids),
-        "с кэшем и без": torch.cat(steps, dim=1) - output.logits,
-    }
-for what, gap in gaps.items():
-    print(f"{what}: различие меньше 1e-4:", gap.abs().max().item() < 1e-4)
-print("в каждом кэше токенов:", caches[0].n_tokens)
-# --8<-- [end:package]
-# --8<-- [start:package_generate]
-from modern_nets import generate as generation
-
-for tau, cut in (0.5, {}), (1.0, {"top_k": 2}), (1.0, {"top_p": 0.9}):
-    by_hand = next_probabilities(three, tau, **cut)
-    p = generation.next_token_probabilities(three[None], tau, **cut)[0]
-    print(f"доли те же, τ = {tau} {cut}:", torch.allclose(p, by_hand))
-
-ids, attention_mask = left_padded(prompts)
-rows = generation.generate(ready, ids, 12, attention_mask=attention_mask)
-print("жадно, пакетом, то же:", torch.equal(rows[:, -12:], together))
-
-torch.manual_seed(0)
-by_hand = generate(model, start("", 100), 18, sampler())
-torch.manual_seed(0)  # тот же жребий
-rows = generation.generate(
-    ready, start("", 100), 18, temperature=1.0, stop_tokens=[0]
-)
-print("сто фамилий те же:", readable(rows) == readable(by_hand))
-# --8<-- [end:package_generate]

@@ -1,32 +1,6 @@
-# --8<-- [start:labels]
-# docs: near 0.001
-import torch
-import torch.nn.functional as F
-from transformers import GPT2Config, GPT2LMHeadModel
-
-torch.manual_seed(0)
-config = GPT2Config(
-    n_layer=2,
-    n_embd=64,
-    n_head=4,
-    vocab_size=1000,
-    bos_token_id=0,
-    eos_token_id=0,
-)
-small = GPT2LMHeadModel(config).eval()
-tokens = torch.randint(1000, (2, 10))
-with torch.no_grad():
-    loss = small(tokens, labels=tokens).loss.item()  # без своего сдвига
-    logits = small(tokens).logits
-by_hand = F.cross_entropy(
-    logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()
-).item()
-print(
-    "labels=input_ids совпало со сдвигом вручную:",
-    abs(loss - by_hand) < 1e-5,
-)
-# --8<-- [end:labels]
 # --8<-- [start:sizes]
+import torch
+
 from modern_nets.gpt2 import GPT2, PRESETS
 
 for hub_name, config in PRESETS.items():

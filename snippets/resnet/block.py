@@ -104,7 +104,7 @@ conv = nn.Conv2d(64, 64, 3, padding=1, bias=True)
 norm = nn.BatchNorm2d(64)  # в режиме обучения
 
 before = norm(conv(x))
-nn.init.constant_(conv.bias, 5.0)  # сдвигаем каждый канал на 5
+conv.bias.data += 5.0  # сдвигаем каждый канал на 5
 after = norm(conv(x))
 print("выход тот же:", torch.allclose(before, after, atol=1e-4))
 # --8<-- [end:idle_bias]

@@ -55,8 +55,7 @@ from modern_nets.vit import ViT
 
 net = ViT.from_pretrained(at_hand("tiny-vit"))
 with torch.no_grad():
-    output = net(digits.x_test, return_attention=True)
-answers = output.logits.argmax(-1)
+    answers = net(digits.x_test).logits.argmax(-1)
 wrong = (answers != digits.y_test).nonzero().flatten()
 n_mistakes = len(wrong)
 print(f"ошибок: {n_mistakes} из {len(answers)}")
@@ -69,27 +68,6 @@ for axis, i in zip(axes.flat, wrong[:10]):
     axis.set_title(f"{answers[i]}, а это {digits.y_test[i]}", fontsize=9)
 plt.show()
 # --8<-- [end:mistakes]
-
-
-# --8<-- [start:attention]
-# docs: model tiny-vit, модель под рукой
-# docs: near 0.5
-# docs: alt Четыре цифры и под каждой — внимание токена [CLS] в каждом из четырёх слоёв. В первом слое у всех цифр выделены патчи в середине, в следующих — у каждой цифры свои; чётких очертаний цифры нет ни в одном слое.
-chosen = [
-    (digits.y_test == digit).nonzero()[0].item() for digit in (0, 3, 4, 7)
-]
-figure, axes = plt.subplots(5, 4, figsize=(4.6, 5.6))
-for column, i in zip(axes.T, chosen):
-    column[0].imshow(digits.x_test[i, 0].numpy(), cmap="Blues")
-    for axis, attention in zip(column[1:], output.attentions):
-        looks = attention[i, :, 0, 1:].mean(0)  # по головам → (16,)
-        axis.imshow(looks.view(4, 4).numpy(), cmap="Blues", vmin=0)
-    for axis in column:
-        axis.set(xticks=[], yticks=[])
-for n, axis in enumerate(axes[:, 0]):
-    axis.set_ylabel(f"слой {n}" if n else "цифра")
-plt.show()
-# --8<-- [end:attention]
 
 
 # --8<-- [start:quality]

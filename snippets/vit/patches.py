@@ -68,6 +68,8 @@ print("патчи:", tuple(patches.shape))
 # --8<-- [end:cut]
 
 # --8<-- [start:show]
+# docs: quote same_shape in_place
+# docs: expect same_shape and in_place < 0.1
 # docs: alt Слева фотография кошки, разрезанная на 14 × 14 квадратов: кошка узнаётся. Справа те же пиксели после reshape без permute: вместо квадратов — обрезки строк, кошка исчезла.
 import matplotlib.pyplot as plt
 
@@ -85,6 +87,8 @@ def sheet(patches, P=16, gap=4):
 
 
 wrong = images.reshape(1, 196, 768)  # форма верная, содержимое — нет
+same_shape = wrong.shape == patches.shape
+in_place = (wrong == patches).float().mean().item()  # совпавшие числа
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.2))
 shown = {"cut": patches, "один reshape": wrong}
 for axis, (title, rows) in zip(axes, shown.items()):
@@ -92,11 +96,14 @@ for axis, (title, rows) in zip(axes, shown.items()):
     axis.set_title(title)
     axis.axis("off")
 plt.show()
-print("формы равны:", wrong.shape == patches.shape)
+print("формы равны:", same_shape)
+print(f"чисел на своих местах: {in_place:.1%}")
 # --8<-- [end:show]
 
 # --8<-- [start:convolution]
-# docs: near 0.9
+# docs: near 2
+# docs: quote difference
+# docs: expect difference < 1e-4
 from torch import nn
 
 torch.manual_seed(0)

@@ -43,11 +43,15 @@ def test_lesson_is_complete(name):
 
 
 def without_collapsed(page) -> str:
-    """Страница без свёрнутых вставок: их читает тот, кто захочет."""
-    kept, inside = [], False
+    """Страница без свёрнутых вставок, вложенных тоже: их читает тот, кто захочет."""
+    kept, depth = [], None
     for line in page.lines:
-        inside = line.startswith("??? ") or (inside and (line.startswith("    ") or not line.strip()))
-        if not inside:
+        indent = len(line) - len(line.lstrip())
+        if depth is not None and line.strip() and indent <= depth:
+            depth = None
+        if depth is None and line.lstrip().startswith("??? "):
+            depth = indent
+        if depth is None:
             kept.append(line)
     return "\n".join(kept)
 

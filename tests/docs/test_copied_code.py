@@ -15,22 +15,34 @@ from docs_build.runner import ensure_hub_cache, environment
 
 PAGES = [page for page in map(load_page, find_pages()) if page.blocks] + [load_lab(path).page for path in find_labs()]
 SEPARATOR = "\x1e"
+LONG = ("resnet", "transformer", "bert", "gpt", "vit")
+
+
+def shown_code(page: Page, documents) -> tuple[list[str], list[str]]:
+    """Код блоков и вывод под каждым, какими их видит читатель."""
+    codes: list[str] = []
+    outputs: list[str] = []
+    for block in documents[page.path.relative_to(DOCS).with_suffix(".html").as_posix()].select("article .highlight"):
+        if "language-python" in block["class"]:
+            codes.append(block.select("code")[0].get_text())
+            outputs.append("")
+        elif "output" in block["class"]:
+            outputs[-1] = block.select("code")[0].get_text().rstrip("\n")
+    return codes, outputs
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_code_of_the_page_prints_what_the_page_shows(page: Page, documents, tmp_path: Path):
+def test_page_shows_the_code_that_was_run(page: Page, documents):
+    codes, _ = shown_code(page, documents)
+    assert [code.strip("\n") for code in codes] == [block.shown for block in page.blocks]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in LONG], ids=lambda page: page.name)
+def test_copied_code_prints_what_the_page_shows(page: Page, documents, tmp_path: Path):
+    """Уроки долгие: их блоки выполняет pytest-codeblocks, а опыты целиком — test_snippets."""
     if any(block.options.official for block in page.blocks):
         ensure_hub_cache()
-    html = documents[page.path.relative_to(DOCS).with_suffix(".html").as_posix()]
-    codes: list[str] = []
-    shown: list[str] = []
-    for block in html.select("article .highlight"):
-        if "language-python" in block["class"]:
-            codes.append(block.select("code")[0].get_text())
-            shown.append("")
-        elif "output" in block["class"]:
-            shown[-1] = block.select("code")[0].get_text().rstrip("\n")
-    assert len(codes) == len(page.blocks)
+    codes, shown = shown_code(page, documents)
 
     script = tmp_path / "copied.py"
     script.write_text(f"\nprint({SEPARATOR!r})\n".join(codes), encoding="utf-8")
