@@ -194,7 +194,7 @@ def last_gradients(Block, depth):
         sorting_loss(net, torch.Generator().manual_seed(seed)).backward()
         norms.append(net["stack"][-1].mlp.up.weight.grad.norm().item())
     name = "pre-norm" if Block is PreNormBlock else "post-norm"
-    print(f"{depth:2} блоков, {name:9} {min(norms):.2f}…{max(norms):.2f}")
+    print(f"блоков {depth:2}, {name:9} {min(norms):.2f}…{max(norms):.2f}")
     return sum(norms) / len(norms)
 
 
