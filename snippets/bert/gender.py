@@ -255,7 +255,7 @@ for axis, (title, names) in zip(axes, panels.items(), strict=True):
         reach = [middle - table.min(1), table.max(1) - middle]
         color = f"C{list(results).index(name)}"  # цвет у способа один
         axis.errorbar(x, middle, reach, fmt="o-", color=color, label=name)
-    axis.set(title=title, xlabel="размеченных слов", ylim=(30, 100))
+    axis.set(title=title, xlabel="размеченных слов", ylim=(0, 100))
     axis.set_xticks(range(3), [20, 100, 500])
     axis.legend(fontsize=8)
 axes[0].set_ylabel("верно, %")
