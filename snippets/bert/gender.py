@@ -181,7 +181,6 @@ def tune(known, asked, seed, pretrained=True, over_last=False, longer=1):
 
 # --8<-- [start:curve]
 # docs: near 0.3
-# docs: limit 150
 # docs: model tiny-bert-ru, модель под рукой
 # docs: quote cls_20 last_20 tuned_20 moved_20 rule_20 most_20 rule_100
 # docs: quote cls_500 mean_500 last_500 tuned_500 rule_500 scratch_500 long_500

@@ -161,7 +161,6 @@ def experiment(ax, Block, rate, warm_up=0):
 
 # --8<-- [start:curves]
 # docs: near 0.6
-# docs: limit 120
 # docs: quote post_low pre_low post_high pre_high warm_high
 # docs: expect pre_low < 1 and post_low < 1.4
 # docs: expect post_high > 1.7 and warm_high < 1.5 and pre_high < 0.8

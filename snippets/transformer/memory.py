@@ -146,7 +146,6 @@ print("расстояние 6:", spell(far[0].tolist()), "→", answer.item())
 
 # --8<-- [start:lstm]
 # docs: near 0.7
-# docs: limit 200
 # docs: quote lstm_book_2 adviser_2 lstm_far_8 lstm_far_64 kept_8 kept_64
 # docs: expect lstm_book_2 < adviser_2 + 0.15
 # docs: expect lstm_far_8 > 0.4 and lstm_far_64 < 0.3
@@ -185,7 +184,6 @@ class AttentionReader(nn.Module):
 
 # --8<-- [start:attention]
 # docs: near 0.7
-# docs: limit 120
 # docs: quote attention_16 lstm_16 attention_512 attention_512_median
 # docs: quote tuned_low tuned_64 tuned_high
 # docs: expect attention_16 > 0.5 and lstm_16 < 0.4

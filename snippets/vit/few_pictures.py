@@ -126,7 +126,6 @@ def jitter(images, angle=15, zoom=0.1, shift=0.12):
 
 # --8<-- [start:compare]
 # docs: near 0.3
-# docs: limit 240
 # docs: quote vit_50 cnn_50 vit_1000 cnn_1000 jitter_50 cnn_jitter_50
 # docs: quote jitter_1000 seen_50 seen_1000 seen_jitter_1000 gap_50 gap_1000
 # docs: expect gap_50 > 10 and seen_50 > 97
