@@ -11,8 +11,6 @@ from modern_nets import ask, embedded
 from modern_nets.config import unknown_name
 
 if TYPE_CHECKING:
-    import torch
-
     from modern_nets.training.recipes import Recipe
 
 _NEEDS = 'Нужны ещё библиотеки (нет {name}): поставьте пакет с набором train — pip install -e ".[train]".'
@@ -135,9 +133,10 @@ def _ask(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from modern_nets.training.card import finish
     from modern_nets.training.loop import forget
+    from modern_nets.training.processes import find_device
     from modern_nets.training.recipes import RECIPES
 
-    recipe, device = _recipe(options.name, RECIPES), _device(options.device)
+    recipe, device = _recipe(options.name, RECIPES), find_device(options.device)
     place = embedded.FOLDER if options.embed else options.out
     folder, draft = place / options.name, place / f".{options.name}.part"
     if folder.is_symlink() or any(path.exists() and not path.is_dir() for path in (place, folder, draft)):
@@ -171,9 +170,10 @@ def _replace(folder: Path, draft: Path) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from modern_nets.training.card import quality_table
+    from modern_nets.training.processes import find_device
     from modern_nets.training.recipes import RECIPES
 
-    recipe, device = _recipe(options.name, RECIPES), _device(options.device)
+    recipe, device = _recipe(options.name, RECIPES), find_device(options.device)
     folder = options.folder or embedded.at_hand(options.name)
     if not folder.is_dir():
         raise ValueError(f"Папка {folder} не найдена.")
@@ -184,16 +184,3 @@ def _recipe(name: str, recipes: "dict[str, Recipe]") -> "Recipe":
     if name not in recipes:
         raise ValueError(unknown_name("Рецепта модели", name, list(recipes)))
     return recipes[name]
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda", "mps") or (device.type == "cpu" and device.index):
-            raise RuntimeError("бывают cpu, cuda и mps")
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"Устройства «{name}» здесь нет ({str(error).splitlines()[0]}). Подойдёт cpu.") from error
-    return device
