@@ -1,7 +1,8 @@
-"""Команда modern-nets: спросить модель под рукой, обучить её заново, измерить."""
+"""Команда modern-nets: спросить модель под рукой, обучить её заново, измерить; дообучить на своих данных."""
 
 import argparse
 import io
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from modern_nets import ask, embedded
 from modern_nets.config import unknown_name
+from modern_nets.finetune.options import add_commands
 
 if TYPE_CHECKING:
     from modern_nets.training.recipes import Recipe
 
 _NEEDS = 'Нужны ещё библиотеки (нет {name}): поставьте пакет с набором train — pip install -e ".[train]".'
+_RESUMES = {
+    "train": " Та же команда из той же папки продолжит с последнего чекпоинта.",
+    "finetune": " Та же команда с --resume продолжит с последнего чекпоинта.",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,17 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # в старой консоли Windows не все буквы выводимы
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
+    is_first_here = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         options.run(options)
     except ModuleNotFoundError as error:
         print(_NEEDS.format(name=error.name), file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
-        print(f"Не вышло. {error}", file=sys.stderr)
+        if is_first_here:  # остальные процессы машины сказали бы то же самое
+            print(f"Не вышло. {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        resumes = " Та же команда из той же папки продолжит с последнего чекпоинта." if options.run is _train else ""
-        print(f"\nПрервано.{resumes}", file=sys.stderr)
+        if is_first_here:
+            print(f"\nПрервано.{_RESUMES.get(options.command, '')}", file=sys.stderr)
         return 130
     return 0
 
@@ -51,8 +59,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="modern-nets", description="Модели под рукой: спросить, обучить заново, измерить.")
-    commands = parser.add_subparsers(title="команды", required=True, metavar="команда")
+    parser = _Parser(prog="modern-nets", description="Модели: спросить, обучить заново, измерить, дообучить.")
+    commands = parser.add_subparsers(title="команды", dest="command", required=True, metavar="команда")
 
     command = commands.add_parser("list", help="какие модели лежат под рукой")
     command.set_defaults(run=_list)
@@ -80,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--folder", type=Path, default=None, metavar="папка", help="папка модели, обученной заново")
     command.add_argument("--device", default="cpu", metavar="устройство", help="cpu, cuda или mps")
     command.set_defaults(run=_evaluate)
+
+    add_commands(commands)
     return parser
 
 
