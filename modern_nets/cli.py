@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -54,8 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Сообщения argparse — английские: вместо них показывается, как команда пишется."""
-        self.exit(2, f"Команда записана не так. {self.format_usage()}Подробнее: {self.prog} --help\n")
+        """Сообщения argparse — английские: вместо них — что не так по-русски и как команда пишется."""
+        said = next((f"{said.format(*found.groups())} " for pattern, said in _SAID if (found := pattern(message))), "")
+        self.exit(2, f"Команда записана не так. {said}{self.format_usage()}Подробнее: {self.prog} --help\n")
+
+
+_SAID = [
+    (re.compile(r"argument (\S+): invalid (?:int|float) value: (.+)").fullmatch, "{0} — число, а пришло {1}."),
+    (re.compile(r"argument (\S+): invalid choice: (.+) \(choose from (.+)\)").fullmatch, "{0} — {2}, а пришло {1}."),
+    (re.compile(r"argument (\S+): expected .*").fullmatch, "После {0} нет значения."),
+    (re.compile(r"the following arguments are required: (.+)").fullmatch, "Не хватает: {0}."),
+    (re.compile(r"unrecognized arguments: (.+)").fullmatch, "Лишнее: {0}."),
+]
+"""Ошибка argparse → она же по-русски."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,6 +158,8 @@ def _train(options: argparse.Namespace) -> None:
     from modern_nets.training.processes import find_device
     from modern_nets.training.recipes import RECIPES
 
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise ValueError("Модели под рукой малы: train учит одним процессом. На многих учит modern-nets finetune.")
     recipe, device = _recipe(options.name, RECIPES), find_device(options.device)
     place = embedded.FOLDER if options.embed else options.out
     folder, draft = place / options.name, place / f".{options.name}.part"

@@ -74,9 +74,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(f"Папка {self.path} не создалась: {error}.") from error
+        write_whole(self.path / "run.json", _pretty(identity))
         if skipped:
             write_whole(self.path / "skipped.csv", csv_text(Skip._fields, skipped))
-        write_whole(self.path / "run.json", _pretty(identity))
         return []
 
     def _compare(self, identity: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from modern_nets.bert import BertForSequenceClassification
 from modern_nets.checkpoints import Pretrained
+from modern_nets.config import unknown_name
 from modern_nets.embedded import at_hand, names
 from modern_nets.finetune.options import SMALL_MODEL, SMALL_MODEL_FACTOR, Defaults, Options
 from modern_nets.gpt2 import GPT2
@@ -125,7 +127,8 @@ def start(options: Options, classes: list[str] | None = None, *, is_small: bool 
     if isinstance(source, Path):
         check_architecture(source, options.architecture)
     # Голова остаётся, если она обучена на тех же классах в том же порядке.
-    keeps_head = classes is None or (not options.from_scratch and _labels(source) == classes)
+    same = isinstance(source, Path) and not options.from_scratch and _labels(source) == classes
+    keeps_head = classes is None or same
     if options.from_scratch and source in cls.PRESETS:
         model: Any = cls(cls.PRESETS[str(source)])  # type: ignore[call-arg]
     else:
@@ -154,6 +157,8 @@ def _locate(name: str) -> str | Path:
         raise ValueError(f"--model {name} — файл, а нужна папка с config.json и model.safetensors.")
     if name.startswith((".", "/", "~")):
         raise FileNotFoundError(f"Папки {name} нет. Модели под рукой: {', '.join(names())}.")
+    if get_close_matches(name.lower(), names(), cutoff=0.75):  # опечатка: за таким именем незачем идти в сеть
+        raise ValueError(unknown_name("Модели", name, names()))
     return name
 
 
@@ -185,12 +190,9 @@ def check_architecture(folder: Path, wanted: str | None = None) -> str:
     return found
 
 
-def _labels(source: str | Path) -> list[str]:
+def _labels(folder: Path) -> list[str]:
     """Подписи классов модели; пусто, если их нет."""
-    if isinstance(source, str) and source in (*ResNet.PRESETS, *ViT.PRESETS):
-        return []
-    path = _find(source, "config.json")
-    known = json.loads(path.read_text(encoding="utf-8")).get("id2label") or {} if path else {}
+    known = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
     return [str(known.get(str(i))) for i in range(len(known))]
 
 

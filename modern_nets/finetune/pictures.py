@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from modern_nets.finetune.data import Skip, Split, check_classes, digest, stratified
 from modern_nets.finetune.options import Options
@@ -228,7 +229,7 @@ def _from_files(
             return Skip(str(path), str(error))
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        looked = list(pool.map(look, files))
+        looked = list(tqdm(pool.map(look, files), "проверка картинок", len(files), disable=None, leave=False))
     skipped = [result for result in looked if isinstance(result, Skip)]
     kept = [i for i, result in enumerate(looked) if isinstance(result, str)]
     if not kept:

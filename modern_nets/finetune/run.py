@@ -1,11 +1,13 @@
 """Дообучение целиком: данные, модель, цикл, проверка после каждой эпохи, итог."""
 
 import math
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -72,6 +74,7 @@ def finetune(options: Options) -> dict[str, Any]:
 
     folder = RunFolder(options.out)
     from_main(lambda: folder.check(resume=options.resume), accelerator)
+    _check_places(options, folder)
     job = _prepare(options, accelerator)
     folder.metric = job.task.metric
     _same_data(job, accelerator)
@@ -149,6 +152,12 @@ def _prepare(options: Options, accelerator: Accelerator) -> Job:
     defaults = DEFAULTS[options.architecture]
     batch_size = options.batch_size or defaults.batch_size
     job = {"bert": _texts, "gpt": _language}.get(options.architecture, _pictures)(options, accelerator, batch_size)
+    smallest = job.task.epochs.n // job.task.epochs.n_batches
+    if smallest < accelerator.num_processes:
+        raise ValueError(
+            f"В наименьшем пакете примеров — {smallest}, а процессов — {accelerator.num_processes}: "
+            "кому-то не достанется ни одного. Увеличьте пакет (--batch-size) или запустите меньше процессов."
+        )
     job.identity |= {
         "architecture": options.architecture,
         "model": job.start.source,
@@ -254,6 +263,14 @@ def _most_frequent(labels: list[int], split: Split) -> float:
     """Точность того, кто всегда называет класс, самый частый среди обучающих примеров."""
     frequent = Counter(labels[i] for i in split.train).most_common(1)[0][0]
     return sum(labels[i] == frequent for i in split.valid) / len(split.valid)
+
+
+def _check_places(options: Options, folder: RunFolder) -> None:
+    data = Path(os.path.expanduser(options.data)).resolve()
+    if data.is_dir() and folder.path.resolve().is_relative_to(data):
+        raise ValueError(
+            f"Папка обучения {folder.path} лежит внутри данных {data}: в другой раз она сошла бы за данные."
+        )
 
 
 def _epochs(usual: int, n_batches: int) -> int:

@@ -128,14 +128,18 @@ def guess_encoding(raw: bytes) -> str | None:
         pass
     scores = {name: _russian_share(raw, name) for name in ("cp1251", "koi8-r", "cp866")}
     best = max(scores, key=lambda name: scores[name])
-    return best if scores[best] > 0.45 else None
+    return best if scores[best] > 0.35 else None
 
 
 def _russian_share(raw: bytes, encoding: str) -> float:
-    """Доля частых русских строчных среди всех нелатинских знаков, если прочесть байты в этой кодировке."""
+    """Доля частых русских строчных среди нелатинских знаков, если прочесть байты в этой кодировке.
+
+    Считаются буквы, стоящие подряд: «é» и «ü» западных кодировок стоят поодиночке.
+    """
     text = raw.decode(encoding, "replace")
-    foreign = [letter for letter in text if ord(letter) > 127]
-    return sum(letter in FREQUENT for letter in foreign) / max(1, len(foreign))
+    n_foreign = sum(ord(letter) > 127 for letter in text)
+    words = re.findall(r"[а-яё]{2,}", text, flags=re.IGNORECASE)
+    return sum(letter in FREQUENT for word in words for letter in word) / max(1, n_foreign)
 
 
 class Table:
@@ -268,6 +272,8 @@ def _reviews(options: Options) -> Texts:
 
 def _table(options: Options) -> Texts:
     path, valid = _table_files(options)
+    if valid is not None and valid.resolve() == path.resolve():
+        raise ValueError(f"Обучающий и проверочный файл — один и тот же {path}: уберите --valid, и часть отложится.")
     table = Table(path, options.encoding)
     places = (
         table.place(options.text_column, TEXT_COLUMNS, "--text-column"),
