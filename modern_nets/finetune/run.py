@@ -1,0 +1,384 @@
+"""Дообучение целиком: данные, модель, цикл, проверка после каждой эпохи, итог."""
+
+import math
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from modern_nets.finetune import models
+from modern_nets.finetune.data import SHOWN_SKIPS, Skip, Split
+from modern_nets.finetune.folder import Row, RunFolder
+from modern_nets.finetune.options import DEFAULTS, FEWEST_STEPS, MOST_EPOCHS, Options
+from modern_nets.finetune.pictures import load_pictures
+from modern_nets.finetune.tasks import NextTokenTask, PictureTask, Task, TextTask
+from modern_nets.finetune.texts import load_corpus, load_texts
+from modern_nets.training.loop import Plan, schedule, train
+from modern_nets.training.measures import share
+from modern_nets.training.processes import accelerator_for, find_device, from_main
+
+MOST_STEPS_UNSAVED = 500
+"""Чекпоинт пишется раз в эпоху, но не реже чем через столько шагов."""
+MOST_BERT_TOKENS, MOST_GPT_TOKENS = 256, 512
+"""Сколько токенов читать, если не сказано: память растёт быстрее длины."""
+
+
+@dataclass
+class Job:
+    """Всё, что нужно циклу.
+
+    Attributes:
+        task: Задача.
+        start: Модель.
+        identity: По чему узнать обучение.
+        skipped: Пропущенные примеры.
+        baseline: Доля самого частого класса среди проверочных; None у GPT.
+        about: Строки для экрана: какие данные.
+        n_bytes: Байтов в проверочном тексте GPT.
+    """
+
+    task: Task
+    start: models.Start
+    identity: dict[str, Any]
+    skipped: list[Skip]
+    baseline: float | None
+    about: list[str]
+    n_bytes: int = 0
+
+
+def finetune(options: Options) -> dict[str, Any]:
+    """Дообучает модель и оставляет папку обучения.
+
+    Args:
+        options: Просьба.
+
+    Returns:
+        Итог, он же в result.json.
+
+    Raises:
+        ValueError, OSError: данные, модель, папка или устройство не подходят; сообщение говорит, что делать.
+    """
+    accelerator = accelerator_for(find_device(options.device), options.precision)
+    is_main = accelerator.is_main_process
+
+    def say(text: str) -> None:
+        if is_main:
+            print(text, flush=True)
+
+    folder = RunFolder(options.out)
+    from_main(lambda: folder.check(resume=options.resume), accelerator)
+    _check_places(options, folder)
+    job = _prepare(options, accelerator)
+    folder.metric = job.task.metric
+    _same_data(job, accelerator)
+    plan = _plan(job)
+    rows: list[Row] = from_main(lambda: folder.open(job.identity, job.skipped, resume=options.resume), accelerator)
+    _tell(say, options, job, plan, accelerator)
+    done = from_main(lambda: folder.result, accelerator)
+    if done is not None:
+        say("Это обучение уже закончено.")
+        _summary(say, job, done, folder)
+        return done
+    if options.resume and not from_main(lambda: folder.is_started, accelerator):
+        say("Чекпоинта ещё нет: обучение начинается сначала.")
+
+    model, task, n_batches = job.start.model.to(accelerator.device), job.task, job.task.epochs.n_batches
+    if options.freeze:
+        models.freeze(model)
+    clock = time.perf_counter()
+
+    def check(step: int, losses: list[float]) -> None:
+        """Проверяет модель и записывает строку; процессы считают вместе, пишет главный."""
+        nonlocal rows, clock
+        for buffer in model.buffers():  # у BatchNorm на процессоре накопленное у каждого процесса своё
+            _share_buffer(buffer, accelerator)
+        valid_loss, accuracy, _ = task.evaluate(model, accelerator)
+        recent = losses[-n_batches:]
+        quality = accuracy if task.metric == "accuracy" else math.exp(min(valid_loss, 700))
+        row: Row = {
+            "step": step,
+            "epoch": step // n_batches,
+            "train_loss": sum(recent) / len(recent) if recent else math.nan,
+            "valid_loss": valid_loss,
+            task.metric: quality,
+            "learning_rate": plan.learning_rate * schedule(step - 1, plan) if step else 0.0,
+            "seconds": time.perf_counter() - clock,
+            "processes": accelerator.num_processes,
+        }
+        rows = [before for before in rows if before["step"] < step]
+        is_best = folder.better(row, rows)
+        rows.append(row)
+        if is_main:
+            if is_best:
+                folder.keep(model, job.start.side)
+            folder.record(rows)
+            _progress(row, task.metric, is_best)
+        clock = time.perf_counter()
+
+    def after_step(n_done: int, losses: list[float]) -> None:
+        if n_done % n_batches == 0:
+            check(n_done, losses)
+
+    if task.metric == "perplexity" and not rows:
+        check(0, [])
+    history = train(
+        model,
+        task.draw,
+        task.loss_of,
+        plan,
+        folder.path,
+        after_step=after_step,
+        accelerator=accelerator,
+        title=options.architecture,
+    )
+    result = _result(job, rows, folder, history.seconds_per_step, accelerator)
+    if is_main:
+        folder.draw(rows)
+        folder.finish(result)
+    _summary(say, job, result, folder)
+    accelerator.end_training()
+    return result
+
+
+def _prepare(options: Options, accelerator: Accelerator) -> Job:
+    """Читает данные и модель."""
+    defaults = DEFAULTS[options.architecture]
+    batch_size = options.batch_size or defaults.batch_size
+    job = {"bert": _texts, "gpt": _language}.get(options.architecture, _pictures)(options, accelerator, batch_size)
+    smallest = job.task.epochs.n // job.task.epochs.n_batches
+    if smallest < accelerator.num_processes:
+        raise ValueError(
+            f"В наименьшем пакете примеров — {smallest}, а процессов — {accelerator.num_processes}: "
+            "кому-то не достанется ни одного. Увеличьте пакет (--batch-size) или запустите меньше процессов."
+        )
+    job.identity |= {
+        "architecture": options.architecture,
+        "model": job.start.source,
+        "freeze": options.freeze,
+        "parameters": job.start.n_parameters,
+        "n_train": job.task.epochs.n,
+        "n_valid": job.task.n_valid,
+        "epochs": options.epochs or _epochs(defaults.epochs, job.task.epochs.n_batches),
+        "batch_size": batch_size,
+        "learning_rate": job.start.learning_rate(defaults, options),
+        "seed": options.seed,
+        "save_every": options.save_every or min(MOST_STEPS_UNSAVED, job.task.epochs.n_batches),
+        "precision": options.precision,
+    }
+    return job
+
+
+def _pictures(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
+    with accelerator.main_process_first():  # скачивает один
+        pictures = load_pictures(options)
+    with accelerator.main_process_first():
+        start = models.start(options, pictures.classes, is_small=pictures.is_small)
+    augment = options.augment or pictures.augment
+    task = PictureTask(
+        pictures,
+        start.settings or {},
+        batch_size=batch_size,
+        seed=options.seed,
+        augment=augment,
+        workers=options.workers,
+        accelerator=accelerator,
+    )
+    identity = pictures.identity | {"classes": pictures.classes, "augment": augment}
+    about = [_sizes(len(pictures.classes), "картинок", pictures.split)]
+    return Job(task, start, identity, pictures.skipped, _most_frequent(pictures.labels, pictures.split), about)
+
+
+def _texts(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
+    texts = load_texts(options)
+    with accelerator.main_process_first():
+        start = models.start(options, texts.classes)
+    n_tokens = _window(options, start, MOST_BERT_TOKENS)
+    tokenizer = start.tokenizer
+    assert tokenizer is not None
+    full = [encoding.ids for encoding in tokenizer.encode_batch(texts.texts)]
+    tokenizer.enable_truncation(n_tokens)
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(texts.texts)]
+    tokenizer.no_truncation()
+    cut = sum(len(row) > n_tokens for row in full)
+    task = TextTask(
+        [ids[i] for i in texts.split.train],
+        [texts.labels[i] for i in texts.split.train],
+        [ids[i] for i in texts.split.valid],
+        [texts.labels[i] for i in texts.split.valid],
+        pad_token_id=start.model.config.pad_token_id or 0,
+        batch_size=batch_size,
+        seed=options.seed,
+    )
+    about = [_sizes(len(texts.classes), "текстов", texts.split), *texts.notes]
+    if cut:
+        about.append(f"Текстов длиннее {n_tokens} токенов — {cut}: от них взято начало (--max-tokens).")
+    identity = texts.identity | {"classes": texts.classes, "max_tokens": n_tokens}
+    return Job(task, start, identity, texts.skipped, _most_frequent(texts.labels, texts.split), about)
+
+
+def _language(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
+    corpus = load_corpus(options)
+    with accelerator.main_process_first():
+        start = models.start(options)
+    n_tokens = _window(options, start, MOST_GPT_TOKENS)
+    tokenizer = start.tokenizer
+    assert tokenizer is not None
+    end = tokenizer.token_to_id(models.END)
+    border = [] if end is None else [end]  # перед каждым текстом — конец предыдущего
+    tapes = [
+        torch.tensor([token for encoding in tokenizer.encode_batch(part) for token in (*border, *encoding.ids)])
+        for part in (corpus.train, corpus.valid)
+    ]
+    if len(tapes[0]) <= n_tokens or len(tapes[1]) < 2:
+        raise ValueError(
+            f"Текст короток: обучающих токенов — {len(tapes[0])}, проверочных — {len(tapes[1])}, а окно — {n_tokens}. "
+            f"Нужно больше {n_tokens} обучающих: добавьте текста или уменьшите окно (--max-tokens)."
+        )
+    task = NextTokenTask(*tapes, n_tokens=n_tokens, batch_size=batch_size, seed=options.seed)
+    about = [f"Обучающих токенов — {len(tapes[0])}, проверочных — {len(tapes[1])}; окно — {n_tokens}.", *corpus.notes]
+    identity = corpus.identity | {"max_tokens": n_tokens}
+    n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in corpus.valid)
+    return Job(task, start, identity, corpus.skipped, None, about, n_bytes)
+
+
+def _window(options: Options, start: models.Start, usual: int) -> int:
+    longest = start.model.config.max_tokens
+    if options.max_tokens is not None and options.max_tokens > longest:
+        raise ValueError(f"--max-tokens {options.max_tokens}, а таблица позиций модели рассчитана на {longest}.")
+    return options.max_tokens or min(usual, longest)
+
+
+def _sizes(n_classes: int, what: str, split: Split) -> str:
+    return f"Классов — {n_classes}; обучающих {what} — {len(split.train)}, проверочных — {len(split.valid)}."
+
+
+def _most_frequent(labels: list[int], split: Split) -> float:
+    """Точность того, кто всегда называет класс, самый частый среди обучающих примеров."""
+    frequent = Counter(labels[i] for i in split.train).most_common(1)[0][0]
+    return sum(labels[i] == frequent for i in split.valid) / len(split.valid)
+
+
+def _check_places(options: Options, folder: RunFolder) -> None:
+    data = Path(os.path.expanduser(options.data)).resolve()
+    if data.is_dir() and folder.path.resolve().is_relative_to(data):
+        raise ValueError(
+            f"Папка обучения {folder.path} лежит внутри данных {data}: в другой раз она сошла бы за данные."
+        )
+
+
+def _epochs(usual: int, n_batches: int) -> int:
+    return max(usual, min(MOST_EPOCHS, math.ceil(FEWEST_STEPS / n_batches)))
+
+
+def _plan(job: Job) -> Plan:
+    asked = job.identity
+    return Plan(
+        n_steps=asked["epochs"] * job.task.epochs.n_batches,
+        learning_rate=asked["learning_rate"],
+        warmup=0.1,
+        seed=asked["seed"],
+        save_every=asked["save_every"],
+    )
+
+
+def _same_data(job: Job, accelerator: Accelerator) -> None:
+    theirs = from_main(lambda: job.identity["data_digest"], accelerator)
+    if theirs != job.identity["data_digest"]:
+        raise ValueError("Данные на этой машине не те, что у главного процесса: положите на все машины одни и те же.")
+
+
+def _share_buffer(buffer: torch.Tensor, accelerator: Accelerator) -> None:
+    from accelerate.utils import broadcast
+
+    if accelerator.num_processes > 1:
+        broadcast(buffer)
+
+
+def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, accelerator: Accelerator) -> None:
+    """Что будет сделано, со всеми выбранными значениями."""
+    asked, start = job.identity, job.start
+    millions = start.n_parameters / 1e6
+    head = "голова новая" if start.has_new_head else "голова прежняя"
+    head = "учится одна голова" if options.freeze else head
+    size = f"{comma(millions, 1 if millions >= 1 else 3)} млн параметров"
+    say(f"Модель: {start.source}, {size}" + ("." if options.architecture == "gpt" else f"; {head}."))
+    for line in job.about:
+        say(line)
+    for skip in job.skipped[:SHOWN_SKIPS]:
+        say(f"  пропущено: {skip.name} — {skip.reason}")
+    if job.skipped:
+        more = " Все — в skipped.csv." if len(job.skipped) > SHOWN_SKIPS else ""
+        say(f"Пропущено примеров — {len(job.skipped)}.{more}")
+    say(f"Процессов: {accelerator.num_processes}. Устройство: {accelerator.device.type}.")
+    say(
+        f"Эпох — {asked['epochs']}, шагов — {plan.n_steps}; общий пакет — {asked['batch_size']}, "
+        f"скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}, чекпоинт — раз в {plan.save_every} шагов."
+    )
+
+
+def _progress(row: Row, metric: str, is_best: bool) -> None:
+    names = {"accuracy": f"точность {percent(row['accuracy'])}" if metric == "accuracy" else ""}
+    names["perplexity"] = f"перплексия {comma(row['perplexity'], 2)}" if metric == "perplexity" else ""
+    trained = "" if row["train_loss"] != row["train_loss"] else f"потери {comma(row['train_loss'], 3)}, "
+    star = " — лучшая" if is_best else ""
+    text = f"эпоха {int(row['epoch'])}: {trained}на проверке {comma(row['valid_loss'], 3)}, {names[metric]}{star}"
+    print(text, flush=True, file=sys.stdout)
+
+
+def _result(job: Job, rows: list[Row], folder: RunFolder, pace: float, accelerator: Accelerator) -> dict[str, Any]:
+    best = max(rows, key=folder._rank)
+    result: dict[str, Any] = {"best": best, "seconds_per_step": pace, "num_processes": accelerator.num_processes}
+    if job.baseline is not None:
+        n = job.identity["n_valid"]
+        result |= {"accuracy": share(round(best["accuracy"] * n), n), "most_frequent_class": job.baseline}
+    else:
+        result["perplexity"] = {"before": rows[0]["perplexity"], "best": best["perplexity"]}
+    return result
+
+
+def _summary(say: Callable[[str], None], job: Job, result: dict[str, Any], folder: RunFolder) -> None:
+    best = result["best"]
+    say("")
+    if job.baseline is not None:
+        got = result["accuracy"]
+        say(
+            f"Лучшая эпоха — {int(best['epoch'])}: точность {percent(got['value'])} "
+            f"(95-процентный интервал {percent(got['low'])}–{percent(got['high'])}, примеров {got['n']})."
+        )
+        say(f"Всегда отвечать самым частым классом — {percent(job.baseline)}.")
+    else:
+        before, after = (comma(result["perplexity"][name], 2) for name in ("before", "best"))
+        say(f"Лучшая эпоха — {int(best['epoch'])}: перплексия {after}, до обучения — {before}.")
+    say(f"Модель: {folder.best}. Спросить её: modern-nets predict {folder.path} файл")
+
+
+def comma(value: float, digits: int) -> str:
+    """Число по-русски.
+
+    Args:
+        value: Число.
+        digits: Знаков после запятой.
+
+    Returns:
+        Строка с десятичной запятой.
+    """
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
+def percent(value: float) -> str:
+    """Доля в процентах по-русски.
+
+    Args:
+        value: Доля от 0 до 1.
+
+    Returns:
+        Строка вида «93,5 %».
+    """
+    return f"{comma(100 * value, 1)} %"
