@@ -13,15 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from modern_nets.training.processes import Batch, accelerator_for, from_main, share_of, tensors_from_main
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -82,7 +85,7 @@ def train(
     *,
     count: Callable[..., int] = lambda first, *_: len(first),
     after_step: Callable[[int, list[float]], None] | None = None,
-    accelerator: Accelerator | None = None,
+    accelerator: "Accelerator | None" = None,
     title: str = "",
 ) -> History:
     """Обучает модель; прерванное обучение продолжается с последнего чекпоинта.
@@ -248,7 +251,7 @@ def _identity(model: nn.Module, plan: Plan) -> str:
 
 
 def load_checkpoint(
-    model: nn.Module, optimizer: torch.optim.Optimizer, plan: Plan, folder: Path, accelerator: Accelerator
+    model: nn.Module, optimizer: torch.optim.Optimizer, plan: Plan, folder: Path, accelerator: "Accelerator"
 ) -> tuple[int, float, list[float]]:
     """Возвращает модель и оптимизатор в состояние чекпоинта. Читает его главный процесс, остальные — от него.
 

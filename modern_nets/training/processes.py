@@ -2,17 +2,19 @@
 
 Сколько процессов, решает запуск: `python -m modern_nets …` — один, `torchrun --nproc_per_node 2 -m modern_nets …`
 или `accelerate launch …` — сколько сказано. Трекеров и телеметрии нет.
+
+Библиотека загружается, только когда учат: данные и рецепты читаются и без неё.
 """
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from accelerate import Accelerator, DistributedType
-from accelerate.state import AcceleratorState
-from accelerate.utils import GradientAccumulationPlugin, broadcast, broadcast_object_list
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Batch = tuple[Tensor, ...]
 """Пакет: тензоры, у которых первая ось — примеры."""
@@ -45,7 +47,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def accelerator_for(device: torch.device, precision: str = "no") -> Accelerator:
+def accelerator_for(device: torch.device, precision: str = "no") -> "Accelerator":
     """Accelerate на этом устройстве; в запуске из нескольких процессов — соединяет их.
 
     Args:
@@ -59,6 +61,10 @@ def accelerator_for(device: torch.device, precision: str = "no") -> Accelerator:
         ValueError: точность устройству не подходит, процессов больше, чем видеокарт, запуск настроен на то,
             чего этот цикл не умеет.
     """
+    from accelerate import Accelerator, DistributedType
+    from accelerate.state import AcceleratorState
+    from accelerate.utils import GradientAccumulationPlugin
+
     if precision not in PRECISIONS:
         raise ValueError(f"Точности «{precision}» нет. Есть: {', '.join(PRECISIONS)}.")
     if precision == "fp16" and device.type == "cpu":
@@ -92,7 +98,7 @@ def accelerator_for(device: torch.device, precision: str = "no") -> Accelerator:
     return accelerator
 
 
-def share_of(batch: Batch, accelerator: Accelerator) -> Batch:
+def share_of(batch: Batch, accelerator: "Accelerator") -> Batch:
     """Строки общего пакета, которые достались этому процессу: доли разных процессов различаются не больше чем на одну.
 
     Args:
@@ -114,7 +120,7 @@ def share_of(batch: Batch, accelerator: Accelerator) -> Batch:
     return tuple(part[n_rows * k // n : n_rows * (k + 1) // n] for part in batch)
 
 
-def from_main(read: Callable[[], T], accelerator: Accelerator) -> T:
+def from_main(read: Callable[[], T], accelerator: "Accelerator") -> T:
     """Читает главный процесс, остальные получают прочитанное — или ту же ошибку.
 
     Args:
@@ -129,6 +135,8 @@ def from_main(read: Callable[[], T], accelerator: Accelerator) -> T:
     """
     if accelerator.num_processes == 1:
         return read()
+    from accelerate.utils import broadcast_object_list
+
     box: list[object] = [None]
     if accelerator.is_main_process:
         try:
@@ -141,7 +149,7 @@ def from_main(read: Callable[[], T], accelerator: Accelerator) -> T:
     return box[0]  # type: ignore[return-value]
 
 
-def tensors_from_main(tensors: dict[str, Tensor], accelerator: Accelerator) -> dict[str, Tensor]:
+def tensors_from_main(tensors: dict[str, Tensor], accelerator: "Accelerator") -> dict[str, Tensor]:
     """Раздаёт тензоры главного процесса: у других машин может не быть его диска.
 
     Args:
@@ -153,6 +161,8 @@ def tensors_from_main(tensors: dict[str, Tensor], accelerator: Accelerator) -> d
     """
     if accelerator.num_processes == 1:
         return tensors
+    from accelerate.utils import broadcast
+
     shapes = from_main(lambda: {name: (t.shape, t.dtype) for name, t in tensors.items()}, accelerator)
     received = {}
     for name, (shape, dtype) in shapes.items():  # по одному: вместе они могут не поместиться
