@@ -38,9 +38,7 @@
 from pathlib import Path
 
 REAL = False  # True — настоящие BERT-base и SST-2: нужна сеть, а лучше и видеокарта
-DATA = Path(
-    "data/SST-2"
-)  # здесь лежат или появятся train.tsv и dev.tsv; нужно, если REAL
+DATA = Path("data/SST-2")  # тут train.tsv и dev.tsv; без сети положите их сами
 
 if REAL:
     epochs, batch_size, body_rate, head_rate = 3, 32, 2e-5, 1e-3
@@ -487,7 +485,7 @@ plt.show()
 
 # %%
 # docs: near 0.9
-for title, kinds in {"простые": [main], "все виды": rows}.items():
+for title, kinds in {names[main]: [main], "все виды": rows}.items():
     keep = np.array([review.trait in kinds for review in asked])
     truth = labels(asked)[keep]
     guess = (pooled["дообученная"][keep] > 0.5).astype(int)

@@ -61,8 +61,8 @@ from modern_nets.gpt2 import GPT2
 from modern_nets.training.code import is_python, whole_function
 from modern_nets.training.measures import share
 from modern_nets.training.ngrams import NGrams
-from tokenizers import Tokenizer
 from tqdm import tqdm
+from transformers import AutoTokenizer
 
 if torch.cuda.is_available():
     device = torch.device("cuda")
@@ -121,10 +121,7 @@ for title, some in {"учимся": learned, "отложены": held_out}.items
 # %%
 # docs: model tiny-gpt-py, модель под рукой
 name = "gpt2" if REAL else at_hand("tiny-gpt-py")
-if REAL:
-    tokenizer = Tokenizer.from_pretrained(name)
-else:
-    tokenizer = Tokenizer.from_file(str(name / "tokenizer.json"))
+tokenizer = AutoTokenizer.from_pretrained(name).backend_tokenizer
 model = GPT2.from_pretrained(name).to(device)
 END = tokenizer.token_to_id("<|endoftext|>")  # им начинается каждый текст
 
@@ -279,7 +276,7 @@ if len(tape) <= window:
     )
 print(f"в проекте {len(tape)} токенов, прочтём {n_steps * batch_size * window}")
 learned_bytes = sum(len(text.encode()) for text in learned.values())
-to_bits = len(tape) / learned_bytes / math.log(2)  # потери на токен → биты на байт
+to_bits = len(tape) / learned_bytes / math.log(2)  # на токен → на байт
 
 
 def train(model, seed, title):
