@@ -110,6 +110,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise ValueError(f"{_flag(name)} — число не меньше {lowest}, а пришло {value}.")
+        if not 0 <= self.seed < 10**12:
+            raise ValueError(f"--seed — число от 0 до 10**12, а пришло {self.seed}.")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"--learning-rate — число больше нуля, а пришло {self.learning_rate}.")
         if self.freeze and self.from_scratch:
@@ -195,7 +197,7 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
     add("--text-column", metavar="имя", help="столбец с текстом в CSV")
     add("--encoding", metavar="имя", help="кодировка текста; без неё угадывается")
     add("--device", default="auto", metavar="имя", help="auto, cpu, cuda или mps")
-    add("--max-new-tokens", type=int, default=60, metavar="N", help="сколько токенов дописать (GPT, 60)")
+    add("--max-new-tokens", type=int, metavar="N", help="сколько токенов дописать (GPT)")
     add("--temperature", type=float, default=0.0, metavar="T", help="0 — жадно; больше — случайнее (GPT)")
     add("--top-p", type=float, metavar="P", help="только вероятные, всего на долю P (GPT)")
     add("--seed", type=int, default=0, metavar="N", help="зерно случайного выбора (GPT)")
