@@ -56,13 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Сообщения argparse — английские: вместо них — что не так по-русски и как команда пишется."""
-        said = next((f"{said.format(*found.groups())} " for pattern, said in _SAID if (found := pattern(message))), "")
+        plain = message.replace("'", "")  # в кавычках ли значения, зависит от версии Python
+        said = next((f"{said.format(*found.groups())} " for pattern, said in _SAID if (found := pattern(plain))), "")
         self.exit(2, f"Команда записана не так. {said}{self.format_usage()}Подробнее: {self.prog} --help\n")
 
 
 _SAID = [
-    (re.compile(r"argument (\S+): invalid (?:int|float) value: (.+)").fullmatch, "{0} — число, а пришло {1}."),
-    (re.compile(r"argument (\S+): invalid choice: (.+) \(choose from (.+)\)").fullmatch, "{0} — {2}, а пришло {1}."),
+    (re.compile(r"argument (\S+): invalid (?:int|float) value: (.+)").fullmatch, "{0} — число, а пришло «{1}»."),
+    (re.compile(r"argument (\S+): invalid choice: (.+) \(choose from (.+)\)").fullmatch, "{0} — {2}, а пришло «{1}»."),
     (re.compile(r"argument (\S+): expected .*").fullmatch, "После {0} нет значения."),
     (re.compile(r"the following arguments are required: (.+)").fullmatch, "Не хватает: {0}."),
     (re.compile(r"unrecognized arguments: (.+)").fullmatch, "Лишнее: {0}."),

@@ -111,7 +111,7 @@ class Epochs:
     """
 
     def __init__(self, n: int, batch_size: int, seed: int) -> None:
-        self.n, self.seed = n, seed
+        self.n, self.batch_size, self.seed = n, batch_size, seed
         self.n_batches = math.ceil(n / batch_size)
         self._shuffled: tuple[int, Tensor] = (-1, torch.empty(0))
 

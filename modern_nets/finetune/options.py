@@ -42,8 +42,10 @@ DEFAULTS = {
     "gpt": Defaults(epochs=3, batch_size=8, finetune=5e-5, head=5e-5, scratch=5e-4),
 }
 """У BERT — из того, что советуют Devlin et al., 2018, приложение A.3: 2e-5…5e-5, пакет 16 или 32, 2–4 эпохи."""
+FEWEST_BATCHES, SMALLEST_BATCH = 8, 8
+"""Если примеров мало, пакет по умолчанию меньше: чтобы их в эпохе было столько, но не мельче стольких примеров."""
 FEWEST_STEPS, MOST_EPOCHS = 200, 20
-"""Если примеров мало, эпох по умолчанию больше: чтобы шагов вышло столько, но не больше стольких эпох."""
+"""И эпох тогда больше: чтобы шагов вышло столько, но не больше стольких эпох."""
 SMALL_MODEL, SMALL_MODEL_FACTOR = 5_000_000, 10
 """Модель, в которой параметров меньше, учится быстрее: её скорость по умолчанию больше во столько раз."""
 
@@ -110,6 +112,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise ValueError(f"{_flag(name)} — число не меньше {lowest}, а пришло {value}.")
+        if not 0 <= self.seed < 10**12:
+            raise ValueError(f"--seed — число от 0 до 10**12, а пришло {self.seed}.")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"--learning-rate — число больше нуля, а пришло {self.learning_rate}.")
         if self.freeze and self.from_scratch:
@@ -195,7 +199,7 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
     add("--text-column", metavar="имя", help="столбец с текстом в CSV")
     add("--encoding", metavar="имя", help="кодировка текста; без неё угадывается")
     add("--device", default="auto", metavar="имя", help="auto, cpu, cuda или mps")
-    add("--max-new-tokens", type=int, default=60, metavar="N", help="сколько токенов дописать (GPT, 60)")
+    add("--max-new-tokens", type=int, metavar="N", help="сколько токенов дописать (GPT)")
     add("--temperature", type=float, default=0.0, metavar="T", help="0 — жадно; больше — случайнее (GPT)")
     add("--top-p", type=float, metavar="P", help="только вероятные, всего на долю P (GPT)")
     add("--seed", type=int, default=0, metavar="N", help="зерно случайного выбора (GPT)")

@@ -33,7 +33,7 @@ def predict(
     text_column: str | None = None,
     encoding: str | None = None,
     device: str = "auto",
-    max_new_tokens: int = 60,
+    max_new_tokens: int | None = None,
     temperature: float = 0.0,
     top_p: float | None = None,
     seed: int = 0,
@@ -47,7 +47,7 @@ def predict(
         text_column: Столбец текста в таблице.
         encoding: Кодировка текстов.
         device: Устройство.
-        max_new_tokens: Сколько токенов дописать.
+        max_new_tokens: Сколько токенов дописать; None — 60, но не больше половины окна.
         temperature: 0 — жадно; больше — случайнее.
         top_p: Только вероятные токены, всего на долю P.
         seed: Зерно случайного выбора.
@@ -192,14 +192,16 @@ def _continued(
     files: Sequence[Path],
     skipped: list[Skip],
     encoding: str | None,
-    max_new_tokens: int,
+    asked: int | None,
     seed: int,
     sampling: dict[str, Any],
 ) -> Iterator[Answer]:
     tokenizer, device = read_tokenizer(place), next(model.parameters()).device
-    end, room = tokenizer.token_to_id(END), model.config.max_tokens - max_new_tokens
+    window = model.config.max_tokens
+    max_new_tokens = min(60, window // 2) if asked is None else asked
+    end, room = tokenizer.token_to_id(END), window - max_new_tokens
     if room < 1 or max_new_tokens < 1:
-        raise ValueError(f"--max-new-tokens — от 1 до {model.config.max_tokens - 1}, а пришло {max_new_tokens}.")
+        raise ValueError(f"--max-new-tokens — от 1 до {window - 1}, а пришло {max_new_tokens}.")
     for path in _spread(files, {".txt", ".py", ".md"}, skipped):
         try:
             text = read_text(path, encoding)[0].rstrip("\n")

@@ -16,7 +16,14 @@ from accelerate import Accelerator
 from modern_nets.finetune import models
 from modern_nets.finetune.data import SHOWN_SKIPS, Skip, Split
 from modern_nets.finetune.folder import Row, RunFolder
-from modern_nets.finetune.options import DEFAULTS, FEWEST_STEPS, MOST_EPOCHS, Options
+from modern_nets.finetune.options import (
+    DEFAULTS,
+    FEWEST_BATCHES,
+    FEWEST_STEPS,
+    MOST_EPOCHS,
+    SMALLEST_BATCH,
+    Options,
+)
 from modern_nets.finetune.pictures import load_pictures
 from modern_nets.finetune.tasks import NextTokenTask, PictureTask, Task, TextTask
 from modern_nets.finetune.texts import load_corpus, load_texts
@@ -150,8 +157,7 @@ def finetune(options: Options) -> dict[str, Any]:
 def _prepare(options: Options, accelerator: Accelerator) -> Job:
     """Читает данные и модель."""
     defaults = DEFAULTS[options.architecture]
-    batch_size = options.batch_size or defaults.batch_size
-    job = {"bert": _texts, "gpt": _language}.get(options.architecture, _pictures)(options, accelerator, batch_size)
+    job = {"bert": _texts, "gpt": _language}.get(options.architecture, _pictures)(options, accelerator)
     smallest = job.task.epochs.n // job.task.epochs.n_batches
     if smallest < accelerator.num_processes:
         raise ValueError(
@@ -166,7 +172,7 @@ def _prepare(options: Options, accelerator: Accelerator) -> Job:
         "n_train": job.task.epochs.n,
         "n_valid": job.task.n_valid,
         "epochs": options.epochs or _epochs(defaults.epochs, job.task.epochs.n_batches),
-        "batch_size": batch_size,
+        "batch_size": job.task.epochs.batch_size,
         "learning_rate": job.start.learning_rate(defaults, options),
         "seed": options.seed,
         "save_every": options.save_every or min(MOST_STEPS_UNSAVED, job.task.epochs.n_batches),
@@ -175,7 +181,7 @@ def _prepare(options: Options, accelerator: Accelerator) -> Job:
     return job
 
 
-def _pictures(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
+def _pictures(options: Options, accelerator: Accelerator) -> Job:
     with accelerator.main_process_first():  # скачивает один
         pictures = load_pictures(options)
     with accelerator.main_process_first():
@@ -184,7 +190,7 @@ def _pictures(options: Options, accelerator: Accelerator, batch_size: int) -> Jo
     task = PictureTask(
         pictures,
         start.settings or {},
-        batch_size=batch_size,
+        batch_size=_batch_size(options, len(pictures.split.train)),
         seed=options.seed,
         augment=augment,
         workers=options.workers,
@@ -195,7 +201,7 @@ def _pictures(options: Options, accelerator: Accelerator, batch_size: int) -> Jo
     return Job(task, start, identity, pictures.skipped, _most_frequent(pictures.labels, pictures.split), about)
 
 
-def _texts(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
+def _texts(options: Options, accelerator: Accelerator) -> Job:
     texts = load_texts(options)
     with accelerator.main_process_first():
         start = models.start(options, texts.classes)
@@ -213,7 +219,7 @@ def _texts(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
         [ids[i] for i in texts.split.valid],
         [texts.labels[i] for i in texts.split.valid],
         pad_token_id=start.model.config.pad_token_id or 0,
-        batch_size=batch_size,
+        batch_size=_batch_size(options, len(texts.split.train)),
         seed=options.seed,
     )
     about = [_sizes(len(texts.classes), "текстов", texts.split), *texts.notes]
@@ -223,7 +229,7 @@ def _texts(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
     return Job(task, start, identity, texts.skipped, _most_frequent(texts.labels, texts.split), about)
 
 
-def _language(options: Options, accelerator: Accelerator, batch_size: int) -> Job:
+def _language(options: Options, accelerator: Accelerator) -> Job:
     corpus = load_corpus(options)
     with accelerator.main_process_first():
         start = models.start(options)
@@ -241,6 +247,7 @@ def _language(options: Options, accelerator: Accelerator, batch_size: int) -> Jo
             f"Текст короток: обучающих токенов — {len(tapes[0])}, проверочных — {len(tapes[1])}, а окно — {n_tokens}. "
             f"Нужно больше {n_tokens} обучающих: добавьте текста или уменьшите окно (--max-tokens)."
         )
+    batch_size = _batch_size(options, len(tapes[0]) // n_tokens)
     task = NextTokenTask(*tapes, n_tokens=n_tokens, batch_size=batch_size, seed=options.seed)
     about = [f"Обучающих токенов — {len(tapes[0])}, проверочных — {len(tapes[1])}; окно — {n_tokens}.", *corpus.notes]
     identity = corpus.identity | {"max_tokens": n_tokens}
@@ -271,6 +278,11 @@ def _check_places(options: Options, folder: RunFolder) -> None:
         raise ValueError(
             f"Папка обучения {folder.path} лежит внутри данных {data}: в другой раз она сошла бы за данные."
         )
+
+
+def _batch_size(options: Options, n_train: int) -> int:
+    usual = DEFAULTS[options.architecture].batch_size
+    return options.batch_size or min(usual, max(SMALLEST_BATCH, n_train // FEWEST_BATCHES))
 
 
 def _epochs(usual: int, n_batches: int) -> int:

@@ -72,6 +72,11 @@ def accelerator_for(device: torch.device, precision: str = "no") -> "Accelerator
     n_asked, n_here = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if device.type == "mps" and n_asked > 1:
         raise ValueError("На mps процесс может быть только один. Запустите без torchrun или возьмите --device cpu.")
+    if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ and "WORLD_SIZE" not in os.environ:
+        raise ValueError(  # просили много процессов, а запущен один: молча учить одним было бы обманом
+            "accelerate launch просили запустить несколько процессов, а запущен один: на процессоре она умеет только "
+            "так. Возьмите torchrun --nproc_per_node N или --num_processes 1."
+        )
     if device.type == "cuda":
         if n_here > torch.cuda.device_count():
             raise ValueError(

@@ -106,6 +106,14 @@ def test_processes_that_did_not_meet_are_not_taken_for_one(monkeypatch: pytest.M
         accelerator_for(torch.device("cpu"))
 
 
+def test_accelerate_launch_that_started_one_process_instead_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Такое окружение оставляет «accelerate launch --cpu --num_processes 2»."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with pytest.raises(ValueError, match=r"а запущен один.*torchrun --nproc_per_node"):
+        accelerator_for(torch.device("cpu"))
+
+
 def test_fewer_graphics_cards_than_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
