@@ -302,8 +302,9 @@ def _plan(job: Job) -> Plan:
 
 def _same_data(job: Job, accelerator: Accelerator) -> None:
     theirs = from_main(lambda: job.identity["data_digest"], accelerator)
-    if theirs != job.identity["data_digest"]:
-        raise ValueError("Данные на этой машине не те, что у главного процесса: положите на все машины одни и те же.")
+    differs = torch.tensor(float(theirs != job.identity["data_digest"]), device=accelerator.device)
+    if accelerator.reduce(differs, "sum"):  # узнают все: иначе главный успел бы начать папку
+        raise ValueError("Данные у процессов разные: положите на все машины одни и те же файлы.")
 
 
 def _share_buffer(buffer: torch.Tensor, accelerator: Accelerator) -> None:
