@@ -168,7 +168,8 @@ def _folder(folder: Path, options: Options) -> Pictures:
         raise ValueError(f"{folder} — файл, а нужна папка, в которой у каждого класса своя папка с картинками.")
     if not folder.is_dir():
         raise FileNotFoundError(f"Папки {folder} нет. Наборы по имени: digits, cifar10, pets.")
-    top = folder / "train" if (folder / "train").is_dir() else folder
+    inner = folder / "train"
+    top = inner if inner.is_dir() and _subfolders(inner) else folder  # «train» бывает и именем класса: поезд
     classes = [path.name for path in _subfolders(top)]
     found = {name: _pictures_of(top / name) for name in classes}
     classes = [name for name in classes if found[name]]  # пустые папки — не классы
@@ -281,9 +282,9 @@ class Reader:
         Args:
             indices: Номера картинок, форма (B,).
         """
-        if self.pool is not None:
-            numbers = indices.tolist()
-            self.expected[tuple(numbers)] = [self.pool.submit(self._one, index) for index in numbers]
+        numbers = tuple(indices.tolist())
+        if self.pool is not None and numbers not in self.expected:
+            self.expected[numbers] = [self.pool.submit(self._one, index) for index in numbers]
 
     def read(self, indices: Tensor) -> Tensor:
         """Картинки пакета.
@@ -297,8 +298,7 @@ class Reader:
         numbers = tuple(indices.tolist())
         if self.pool is None:
             return torch.stack([self._one(index) for index in numbers])
-        if numbers not in self.expected:
-            self.expect(indices)
+        self.expect(indices)
         return torch.stack([future.result() for future in self.expected.pop(numbers)])
 
 

@@ -12,7 +12,8 @@ from torch.nn.utils.rnn import pad_sequence
 from modern_nets.finetune.data import Skip, csv_text, write_whole
 from modern_nets.finetune.models import CLASSES, END, check_architecture, read_tokenizer
 from modern_nets.finetune.pictures import SUFFIXES
-from modern_nets.finetune.texts import TEXT_COLUMNS, Table, read_text
+from modern_nets.finetune.tables import Table, read_text
+from modern_nets.finetune.texts import TEXT_COLUMNS
 from modern_nets.generate import generate
 from modern_nets.pictures import pixel_values, read_picture
 from modern_nets.training.processes import find_device

@@ -84,6 +84,21 @@ class TestPictures:
         error = run("resnet", "--data", "cifar10", "--data-dir", tmp_path, code=1)
         assert "cifar-10-batches-bin нет" in error and "--download" in error
 
+    def test_set_that_cannot_be_downloaded(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from torchvision.datasets import utils
+
+        asked = []
+
+        def no_network(url: str, folder: str, md5: str) -> None:
+            asked.append((url, folder, md5))
+            raise OSError("сети нет")
+
+        monkeypatch.setattr(utils, "download_and_extract_archive", no_network)
+        error = run("resnet", "--data", "cifar10", "--download", "--data-dir", tmp_path, code=1)
+        assert "Набор не скачался (сети нет)" in error
+        ((url, folder, md5),) = asked
+        assert url.endswith("cifar-10-binary.tar.gz") and folder == str(tmp_path) and len(md5) == 32
+
     def test_pets_that_are_not_there(self, run: Run, tmp_path: Path) -> None:
         assert "--download" in run("vit", "--data", "pets", "--data-dir", tmp_path, code=1)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,9 @@ def test_language_model_on_a_folder_of_code(run: Callable[..., str], tmp_path: P
     assert [row["epoch"] for row in rows] == [0, 1, 2], "строка 0 — до обучения"
     assert rows[-1]["perplexity"] < rows[0]["perplexity"] / 3
     assert "такой же файл уже есть" in said
+    result = json.loads((tmp_path / "обучение/result.json").read_text(encoding="utf-8"))
+    # Русская буква — один токен из двух байтов, пробел и перевод строки — по байту.
+    assert 0.5 < result["bits_per_byte"] / math.log2(rows[-1]["perplexity"]) < 0.65
     best = tmp_path / "обучение" / "best"
     ids = torch.arange(5, 25)[None]
     with torch.no_grad():
@@ -175,6 +179,14 @@ def test_small_pictures_from_scratch_get_a_small_stem(tmp_path: Path) -> None:
     assert start.settings is not None and start.settings["size"] == {"height": 32, "width": 32}
 
 
+def test_train_is_also_a_name_of_a_class(run: Callable[..., str], tmp_path: Path) -> None:
+    folder = make_pictures(tmp_path / "транспорт", n=5)
+    (folder / "крест").rename(folder / "train")
+    run("resnet", "--data", folder, "--model", "tiny-resnet-five", "--epochs", 1)
+    config = json.loads((tmp_path / "обучение/best/config.json").read_text(encoding="utf-8"))
+    assert config["id2label"] == {"0": "train", "1": "квадрат"}
+
+
 def test_validation_folder_is_used_as_it_is(run: Callable[..., str], tmp_path: Path) -> None:
     folder = tmp_path / "картинки"
     make_pictures(folder / "train", n=6)
@@ -201,7 +213,7 @@ def test_reviews_are_split_by_domain(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "cp866", "utf-16", "utf-8-sig"])
 def test_russian_encodings_are_recognised(run: Callable[..., str], tmp_path: Path, encoding: str) -> None:
-    from modern_nets.finetune.texts import read_text
+    from modern_nets.finetune.tables import read_text
 
     path = make_table(tmp_path / "тексты.csv", encoding=encoding)
     text, found = read_text(path)
@@ -213,7 +225,7 @@ def test_russian_encodings_are_recognised(run: Callable[..., str], tmp_path: Pat
     "text", ["Ça m'a plu, où était l'été ? Déjà à Noël, très cher.", "El niño comió piñón en León."]
 )
 def test_western_encoding_is_not_taken_for_russian(tmp_path: Path, text: str) -> None:
-    from modern_nets.finetune.texts import read_text
+    from modern_nets.finetune.tables import read_text
 
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode("latin-1"))

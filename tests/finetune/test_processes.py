@@ -34,7 +34,17 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
     pictures = make_pictures(folder / "картинки", n=13)
     words = ["finetune", "vit", "--data", pictures, *VIT, "--device", "cpu", "--out", folder / "обучение"]
     script = Path(__file__).with_name("two_processes.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", script, folder, *words]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        script,
+        folder,
+        *words,
+    ]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     done = subprocess.run(
@@ -61,6 +71,12 @@ def test_loss_and_gradients_are_the_mean_over_all_answers(two: Two, tmp_path: Pa
     alone = uneven(tmp_path)
     for process in two.loops:
         assert process["whole"] == pytest.approx(alone, rel=1e-6)
+
+
+def test_dropout_of_every_process_is_its_own(two: Two) -> None:
+    first, second = (process["seeds"] for process in two.loops)
+    assert first == list(range(6)), "у главного — то же зерно, что в одиночку"
+    assert len({*first, *second}) == 12
 
 
 def test_second_machine_resumes_from_the_checkpoint_of_the_first(two: Two) -> None:
