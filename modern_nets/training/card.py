@@ -85,6 +85,12 @@ ABOUT: dict[str, dict[str, str]] = {
         "limits": "Цифр от 5 до 9 не видела и назовёт их какой-нибудь из своих пяти.",
         "use": "from modern_nets.resnet import ResNet\n\nmodel = ResNet.from_pretrained(folder, n_classes=5)",
     },
+    "tiny-vit-five": {
+        "title": "Vision Transformer, обученный на цифрах 0–4: начало для опытов с дообучением",
+        "data": DIGITS + ". Взяты только цифры от 0 до 4",
+        "limits": "Цифр от 5 до 9 не видел и назовёт их какой-нибудь из своих пяти.",
+        "use": "from modern_nets.vit import ViT\n\nmodel = ViT.from_pretrained(folder, n_classes=5)",
+    },
     "tiny-mlp": {
         "title": "Многослойный перцептрон на рукописных цифрах: с ним сравнивают ResNet и ViT",
         "data": DIGITS,

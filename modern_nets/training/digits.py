@@ -1,6 +1,6 @@
 """tiny-vit, tiny-resnet и tiny-mlp: три сети близкого размера на рукописных цифрах.
 
-Четвёртая, tiny-resnet-five, видела только цифры от 0 до 4: она — начало для опытов с дообучением.
+Ещё две, tiny-resnet-five и tiny-vit-five, видели только цифры от 0 до 4: они — начало для опытов с дообучением.
 
 Данные — 1797 сканов 8 × 8 из scikit-learn (набор Optical Recognition of Handwritten Digits, репозиторий UCI,
 лицензия CC BY 4.0).
@@ -28,10 +28,12 @@ from modern_nets.vit import ViT, ViTConfig
 N_TRAIN, N_IMAGES = 1000, 64
 KNOWN_DIGITS, NEW_DIGITS = range(5), range(5, 10)
 PLAN = Plan(n_steps=1500, learning_rate=3e-3, weight_decay=0.05, save_every=500)
+VIT_PLAN = Plan(n_steps=4000, learning_rate=3e-3, weight_decay=0.05, save_every=500)
 PLANS = {
-    "tiny-vit": Plan(n_steps=4000, learning_rate=3e-3, weight_decay=0.05, save_every=500),
+    "tiny-vit": VIT_PLAN,
     "tiny-resnet": PLAN,
     "tiny-resnet-five": PLAN,
+    "tiny-vit-five": VIT_PLAN,
     "tiny-mlp": Plan(n_steps=4000, learning_rate=3e-3, weight_decay=0.05, save_every=2000),
 }
 RESNET = ResNetConfig(depths=(2, 2), widths=(20, 40), stem_width=20, stem="small", n_channels=1, n_classes=10)
@@ -56,6 +58,10 @@ MODELS: dict[str, Callable[[], Any]] = {
     "tiny-resnet": lambda: ResNet(RESNET),
     "tiny-mlp": lambda: PictureMLP(PictureMLPConfig()),
 }
+
+
+FIVE = {"tiny-resnet-five": "tiny-resnet", "tiny-vit-five": "tiny-vit"}
+"""Сети, знающие пять цифр: имя → сеть той же формы."""
 
 
 class Digits(NamedTuple):
@@ -166,7 +172,7 @@ def build(name: str, folder: Path, run_folder: Path, device: torch.device, plan:
     """Обучает одну из сетей и кладёт её в папку.
 
     Args:
-        name: «tiny-vit», «tiny-resnet», «tiny-mlp» или «tiny-resnet-five».
+        name: Имя модели из `PLANS`.
         folder: Куда положить готовую модель.
         run_folder: Где держать чекпоинт.
         device: На чём учить.
@@ -176,9 +182,9 @@ def build(name: str, folder: Path, run_folder: Path, device: torch.device, plan:
         Потери и время шага.
     """
     data, classes = load_digits(), range(10)
-    if name == "tiny-resnet-five":
+    if name in FIVE:
         data, classes = data.only(KNOWN_DIGITS), KNOWN_DIGITS
-        model = make("tiny-resnet", plan.seed).new_head(len(classes))
+        model = make(FIVE[name], plan.seed).new_head(len(classes))
     else:
         model = make(name, plan.seed)
     history = fit(model, data.x_train, data.y_train, plan, run_folder, device, name)
@@ -218,14 +224,14 @@ def measure(name: str, folder: Path, run_folder: Path, device: torch.device) -> 
         device: На чём считать.
 
     Returns:
-        Точность на 797 картинках и по зёрнам; у tiny-resnet-five — таблица переноса.
+        Точность на 797 картинках и по зёрнам; у сетей, знающих пять цифр, — таблица переноса.
     """
     data = load_digits()
-    if name == "tiny-resnet-five":
+    if name in FIVE:
         known = data.only(KNOWN_DIGITS)
-        shipped = ResNet.from_pretrained(folder).to(device)
+        shipped = type(make(FIVE[name], 0)).from_pretrained(folder).to(device)
         accuracy = share(n_right(shipped, known.x_test, known.y_test), len(known.y_test))
-        return {"accuracy": accuracy, "transfer": transfer(folder, data.only(NEW_DIGITS), device)}
+        return {"accuracy": accuracy, "transfer": transfer(name, folder, data.only(NEW_DIGITS), device)}
     model = type(make(name, 0)).from_pretrained(folder).to(device)
     runs = []
     for seed in range(5):
@@ -241,10 +247,11 @@ def measure(name: str, folder: Path, run_folder: Path, device: torch.device) -> 
     }
 
 
-def transfer(folder: Path, data: Digits, device: torch.device) -> dict[str, Any]:
+def transfer(name: str, folder: Path, data: Digits, device: torch.device) -> dict[str, Any]:
     """Дообучает сеть, знающую пять цифр, на пяти других и сравнивает с такой же сетью без прошлого.
 
     Args:
+        name: Имя модели.
         folder: Папка сети, обученной на первых пяти цифрах.
         data: Картинки новых цифр.
         device: На чём считать.
@@ -252,7 +259,7 @@ def transfer(folder: Path, data: Digits, device: torch.device) -> dict[str, Any]
     Returns:
         Число примеров на цифру → точность дообученной и новой сети, пять наборов примеров.
     """
-    table = {}
+    table, family = {}, type(make(FIVE[name], 0))
     for shots in SHOTS:
         scores: dict[str, list[float]] = {"pretrained": [], "scratch": []}
         for seed in range(5):
@@ -260,8 +267,8 @@ def transfer(folder: Path, data: Digits, device: torch.device) -> dict[str, Any]
             chosen = torch.cat([order[data.y_train[order] == digit][:shots] for digit in range(5)])
             torch.manual_seed(seed)
             starts = {
-                "pretrained": ResNet.from_pretrained(folder).new_head(5),
-                "scratch": make("tiny-resnet", seed).new_head(5),
+                "pretrained": family.from_pretrained(folder).new_head(5),
+                "scratch": make(FIVE[name], seed).new_head(5),
             }
             for kind, model in starts.items():
                 plan = replace(FINE_TUNING, seed=seed)

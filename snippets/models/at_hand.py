@@ -21,6 +21,7 @@ for guess in guess_letters("программ_ст"):
 
 # --8<-- [start:quality]
 # docs: quote one_shot one_shot_scratch fifty fifty_scratch
+# docs: quote vit_shot vit_shot_scratch
 import json
 
 from modern_nets.training.card import quality_rows
@@ -32,14 +33,17 @@ for name in trained():  # у MiniLM карточка своя
     for what, value in rows[:5]:  # все — в карточке модели
         print(f"  {what}\n      {value}")
 
-five = json.loads(
-    (at_hand("tiny-resnet-five") / "quality.json").read_text("utf-8")
-)
-one, many = five["transfer"]["1"], five["transfer"]["50"]
-one_shot, one_shot_scratch = (
-    one[k]["value"] for k in ("pretrained", "scratch")
-)
-fifty, fifty_scratch = (many[k]["value"] for k in ("pretrained", "scratch"))
+
+def five(name, shots):
+    """Перенос на новые цифры: точность дообученной сети и новой."""
+    text = (at_hand(name) / "quality.json").read_text("utf-8")
+    row = json.loads(text)["transfer"][shots]
+    return row["pretrained"]["value"], row["scratch"]["value"]
+
+
+one_shot, one_shot_scratch = five("tiny-resnet-five", "1")
+fifty, fifty_scratch = five("tiny-resnet-five", "50")
+vit_shot, vit_shot_scratch = five("tiny-vit-five", "1")
 # --8<-- [end:quality]
 
 
