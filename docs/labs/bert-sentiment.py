@@ -382,7 +382,6 @@ print(f"учатся {n_learned / 1e6:.1f} из {n_all / 1e6:.1f} млн пар�
 
 # %%
 # docs: near 0.3
-# docs: limit 300
 # docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса, дообученные здесь
 chances["дообученная"], curves, valid_chances = [], [], []
 for seed, fold in enumerate(folds):

@@ -311,7 +311,6 @@ def train(model, seed, title):
 
 # %%
 # docs: near 0.1
-# docs: limit 300
 # docs: model tiny-gpt-py, дообученная здесь
 # docs: quote after scratch
 # docs: expect after < before - 0.1
