@@ -25,7 +25,7 @@ INCLUDE = re.compile(r"-+8<-+\s+([\"'])(?P<file>[^:\"']+)(?::(?P<section>[A-Za-z
 SECTION_MARK = re.compile(r"#\s*-+8<-+\s*\[\s*(?P<kind>start|end)\s*:\s*(?P<name>[\w-]+)\s*\]")
 DIRECTIVE = re.compile(r"^\s*#\s*docs\s*:\s*(?P<name>\w*)\s*(?P<value>.*?)\s*$")
 
-DEFAULT_LIMIT = 60.0
+DEFAULT_LIMIT = 300.0  # секунд: с запасом на занятую или медленную машину
 
 
 @dataclass(frozen=True)

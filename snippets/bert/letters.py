@@ -99,22 +99,25 @@ def accuracy(net, words, place, hidden=True):
 
 # --8<-- [start:cheat]
 # docs: near 0.3
-# docs: quote seen unseen
+# docs: quote seen unseen always_e
 # docs: expect seen > 0.9 and unseen < 0.2
 asked = test.repeat(4, 1)  # о каждом слове спросим четырежды
 place = random_place(asked)
+answers = asked[torch.arange(len(asked)), place]
+always_e = (answers == encode(["e"])[0, 0]).float().mean().item()
 cheat = learn(two_sided=True, seed=0, n_steps=60, hidden=False)
 seen = accuracy(cheat, asked, place, hidden=False)
 unseen = accuracy(cheat, asked, place)
 print(f"букву видно:   верно {seen:.0%}")
 print(f"буква закрыта: верно {unseen:.0%}")
+print(f"всегда «e»:    верно {always_e:.0%}")
 # --8<-- [end:cheat]
 
 
 # --8<-- [start:bet]
 # docs: near 0.3
 # docs: quote both left ratio
-# docs: expect both > left + 0.03
+# docs: expect both > left + 0.03 and left > always_e + 0.05
 from statistics import mean
 
 nets = {

@@ -60,7 +60,7 @@ for word in "преподавател_", "переход_ть", "лю_овь", "
 
 # --8<-- [start:curve]
 # docs: model tiny-bert-ru и tiny-left-ru, измерено командой modern-nets evaluate
-# docs: quote ru_both ru_left ru_nouns ru_last_both ru_last_left ru_most_both ru_most_left ru_ratio
+# docs: quote ru_always ru_both ru_left ru_nouns ru_last_both ru_last_left ru_most_both ru_most_left ru_ratio
 # docs: expect ru_both > ru_left + 0.1 and ru_most_both > ru_most_left + 0.2
 # docs: expect ru_last_both - ru_last_left < 0.1
 # docs: alt Доля угаданных букв у двух сетей. Слева — против числа букв слева от закрытой: двусторонняя сеть всюду выше, на первой букве больше всего. Справа — против числа букв справа: у последней буквы линии рядом, дальше двусторонняя сеть заметно выше. Вертикальные чёрточки — доверительные интервалы.
@@ -77,6 +77,8 @@ for sees, label in labels.items():
     print(f"{label:12s}{share['value']:.1%}", end=" ")
     print(f"({share['low']:.1%}–{share['high']:.1%})")
 ru_both, ru_left = (quality["one_letter"][s]["value"] for s in labels)
+ru_always = quality["always"]["value"]
+print(f"всегда «{quality['always']['letter']}»  {ru_always:.1%}")
 
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.3), sharey=True)
 for axis, side in zip(axes, ("left", "right"), strict=True):

@@ -1,6 +1,5 @@
 # --8<-- [start:latency]
 # docs: timed
-# docs: limit 120
 import time
 from statistics import median
 

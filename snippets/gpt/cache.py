@@ -53,7 +53,6 @@ print("чисел на токен:", numbers_kept, "= 2 · 4 блока · 256")
 # --8<-- [end:check]
 # --8<-- [start:speed]
 # docs: timed
-# docs: limit 180
 # docs: quote full_ms cached_ms
 import time
 

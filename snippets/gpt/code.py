@@ -31,7 +31,6 @@ for token, chance in next_tokens(tokenizer, coder, start).items():
 # --8<-- [start:parse]
 # docs: model tiny-gpt-py, модель под рукой
 # docs: sampled
-# docs: limit 180
 # docs: quote parsed_greedy parsed_cool parsed_hot
 # docs: expect parsed_cool > parsed_hot
 import enum

@@ -339,7 +339,6 @@ def train(seed, n_steps=400, mask=None, peak_lr=6e-3):
 # --8<-- [end:train]
 # --8<-- [start:cheat]
 # docs: near 0.9
-# docs: limit 180
 # docs: quote cheat_bits
 # docs: expect cheat_bits < 0.5 * bigram_bits
 cheat_bits = train(0, 100, mask=everything)[1][-1][2]
@@ -347,7 +346,6 @@ print(f"без маски после 100 шагов: {cheat_bits:.2f} бита �
 # --8<-- [end:cheat]
 # --8<-- [start:learn]
 # docs: near 0.05
-# docs: limit 300
 # docs: quote gpt_bits gpt_low gpt_high gpt_perplexity train_bits
 # docs: expect gpt_high < table_2
 runs = [train(seed) for seed in range(3)]
@@ -560,7 +558,6 @@ threshold = sorted(letter_bits(held_out))[int(0.95 * len(held_out))]
 # --8<-- [end:likeness]
 # --8<-- [start:strategies]
 # docs: near 1
-# docs: limit 180
 # docs: quote copied_cold copied_mild copied_nucleus luck_cold
 # docs: quote like_cold like_mild like_nucleus like_hot
 # docs: expect like_hot < 0.5 * like_mild

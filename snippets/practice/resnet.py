@@ -40,7 +40,6 @@ print("картинки:", tuple(images.shape), "ответы:", tuple(labels.sh
 
 # --8<-- [start:overfit]
 # docs: near 0.1
-# docs: limit 200
 # docs: quote first_loss
 torch.manual_seed(0)
 model = resnet18_for_32().train()
@@ -64,7 +63,6 @@ print("на восьмом меньше 0,2:", losses[-1] < 0.2)
 
 # --8<-- [start:speed]
 # docs: timed
-# docs: limit 200
 import time
 
 start = time.perf_counter()
@@ -118,7 +116,6 @@ print("пакет:", tuple(batch.shape), "ответы:", tuple(answers.shape))
 
 
 # --8<-- [start:epoch]
-# docs: limit 200
 def train_epoch(model, loader, optimizer):
     model.train()
     for batch, answers in loader:

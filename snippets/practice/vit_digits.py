@@ -50,7 +50,6 @@ def small_cnn():
 
 # --8<-- [start:compare]
 # docs: near 0.15
-# docs: limit 240
 # docs: quote vit_few cnn_few vit_many cnn_many
 def logits(model, x):
     out = model(x)

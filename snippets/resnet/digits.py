@@ -85,7 +85,6 @@ def train_three(kind, block, n_convs, **options):
 # docs: expect plain_18_min > plain_8_max
 # docs: expect plain_54_min > plain_18_max
 # docs: expect plain_54_min > 2 * plain_8_max
-# docs: limit 120
 plain_8_min, _, plain_8_max = train_three("простая", plain_block, 8)
 plain_18_min, _, plain_18_max = train_three("простая", plain_block, 18)
 plain_54_min, _, plain_54_max = train_three("простая", plain_block, 54)
@@ -125,7 +124,6 @@ print(f"собранная сеть, 54 свёртки: {copy_loss:.3f}")
 # docs: quote residual_8_min residual_8_max residual_18_min residual_18_max
 # docs: quote residual_54_min residual_54_max
 # docs: expect plain_54_min > 2 * residual_54_max
-# docs: limit 120
 from modern_nets.resnet import ResidualBlock
 
 kind, block = "остаточная", ResidualBlock
@@ -225,7 +223,6 @@ print("градиент γ не ноль: ", all(g.grad.norm() > 0 for g in gamm
 # docs: expect zero_second > usual_second
 # docs: expect zero_last_max < 0.6 and plain_54_min > 2 * zero_last_max
 # docs: expect fast_zero < 0.8 * fast_usual
-# docs: limit 120
 def second_epoch(kind, gamma):
     low, median, high = sorted(h[1] for h in curves[kind, 54])
     print(f"    эпоха 2, γ = {gamma}:  {low:.3f}  {median:.3f}  {high:.3f}")

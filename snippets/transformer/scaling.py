@@ -22,13 +22,13 @@ plain = [softmax_of_random(width, 1) for width in widths]
 scaled = [softmax_of_random(width, width**-0.5) for width in widths]
 print(f"    {'без деления':>23}{'с делением':>23}")
 print(" d_k" + 2 * "    вес  энтр.  Σp(1−p)")
+means = {}
 for width, *rows in zip(widths, plain, scaled, strict=True):
-    means = [value.mean().item() for row in rows for value in row]
-    print(f"{width:4}" + (2 * "{:7.2f}{:7.2f}{:9.2f}").format(*means))
-peak_plain, entropy_plain, slope_plain = (v.mean().item() for v in plain[3])
-peak_scaled, entropy_scaled, slope_scaled = (
-    v.mean().item() for v in scaled[3]
-)
+    means[width] = [value.mean().item() for row in rows for value in row]
+    row = (2 * "{:7.2f}{:7.2f}{:9.2f}").format(*means[width])
+    print(f"{width:4}{row}")
+peak_plain, entropy_plain, slope_plain = means[64][:3]
+peak_scaled, entropy_scaled, slope_scaled = means[64][3:]
 # --8<-- [end:measure]
 
 

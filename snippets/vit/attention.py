@@ -97,7 +97,7 @@ link_ink = links["яркость патча"][0]
 # docs: near 0.3
 # docs: quote whole by_attention by_ink by_influence by_chance same_top
 # docs: expect by_influence < by_attention - 5
-# docs: expect by_attention < by_chance - 10
+# docs: expect by_attention < by_chance - 10 and same_top < 0.6
 @torch.no_grad()
 def erase_top(score):
     """Точность, если у каждой картинки закрасить её первый патч."""

@@ -96,7 +96,7 @@ print(f"16 × 16, случайная таблица  {random_table:5.1f} %")
 def tune(seed, steps=10):
     torch.manual_seed(seed)
     big = bigger(table).train()
-    optimizer = torch.optim.AdamW(big.parameters(), lr=1e-3, fused=True)
+    optimizer = torch.optim.AdamW(big.parameters(), lr=3e-4, fused=True)
     for _ in range(steps):
         batch = torch.randint(1000, (32,))
         images = enlarge(digits.x_train[batch])

@@ -53,7 +53,6 @@ def train(net, change, lr=0.006, steps=150):
 
 # --8<-- [start:learn]
 # docs: near 2.5
-# docs: limit 120
 # docs: quote link_still link_moving
 # docs: expect link_moving < link_still - 0.15
 def keep(images):

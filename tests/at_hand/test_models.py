@@ -109,13 +109,13 @@ def test_vit_is_the_same_in_both_libraries() -> None:
 def test_letters_guessed_from_both_sides_beat_the_left_one() -> None:
     """Свежий счёт на отложенных существительных на «к»; допуск — потому что буква не средняя."""
     _, nouns = russian.words_and_nouns(ask.LONGEST_WORD, "к")
-    nouns = [word for word in nouns if russian.is_held_out(word)]
+    nouns = [word for word in nouns if russian.is_held_out(word)][::3]
     device = torch.device("cpu")
     both = letters.guessed_from_both_sides(nouns, at_hand("tiny-bert-ru"), device)
     left = letters.guessed_from_the_left(nouns, at_hand("tiny-left-ru"), device)
     n_letters = sum(map(len, nouns))
     recorded = quality("tiny-bert-ru")["all_letters"]
-    assert len(nouns) > 150
+    assert n_letters > 400
     assert int(both.sum()) / n_letters == pytest.approx(recorded["both"]["value"], abs=0.1)
     assert int(left.sum()) / n_letters == pytest.approx(recorded["left"]["value"], abs=0.1)
     assert int(both.sum()) > 1.2 * int(left.sum())
@@ -150,7 +150,7 @@ def test_code_costs_less_than_the_archiver() -> None:
     assert recorded["bits_per_byte"]["high"] < recorded["xz_bits_per_byte"]
     assert recorded["bits_per_byte"]["high"] < recorded["five_gram_bits_per_byte"]["low"]
     _, held_out = code.split()
-    texts = [held_out[path] for path in ("enum.py", "trace.py", "bz2.py")]
+    texts = [held_out[path] for path in ("trace.py", "bz2.py")]
     folder = at_hand("tiny-gpt-py")
     tokenizer, model = Tokenizer.from_file(str(folder / "tokenizer.json")), GPT2.from_pretrained(folder)
     bits = sum(float(code.text_bits(model, code.encode(tokenizer, [text]), torch.device("cpu"))) for text in texts)

@@ -15,7 +15,7 @@ from docs_build.runner import ensure_hub_cache, environment
 
 PAGES = [page for page in map(load_page, find_pages()) if page.blocks] + [load_lab(path).page for path in find_labs()]
 SEPARATOR = "\x1e"
-LONG = ("resnet", "transformer", "bert", "gpt", "vit")
+LONG = ("resnet", "transformer", "bert", "gpt", "vit", "comparison")
 
 
 def shown_code(page: Page, documents) -> tuple[list[str], list[str]]:
@@ -37,9 +37,11 @@ def test_page_shows_the_code_that_was_run(page: Page, documents):
     assert [code.strip("\n") for code in codes] == [block.shown for block in page.blocks]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in LONG], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in LONG and page.path.suffix == ".md"], ids=lambda page: page.name
+)
 def test_copied_code_prints_what_the_page_shows(page: Page, documents, tmp_path: Path):
-    """Уроки долгие: их блоки выполняет pytest-codeblocks, а опыты целиком — test_snippets."""
+    """Уроки и лабораторные долгие: их код выполняют pytest-codeblocks и test_snippets."""
     if any(block.options.official for block in page.blocks):
         ensure_hub_cache()
     codes, shown = shown_code(page, documents)

@@ -210,7 +210,7 @@ def test_without_libraries_recorded_outputs_are_shown(project):
 
 def test_build_after_a_killed_one_is_right(project):
     slow = project.root / "started"
-    add_block(project, f"import pathlib, time\n\npathlib.Path({str(slow)!r}).touch()\ntime.sleep(30)\n")
+    add_block(project, f"import pathlib, time\n\npathlib.Path({str(slow)!r}).touch()\ntime.sleep(5)\n")
     process = project.start("mkdocs", "build")
     deadline = time.monotonic() + 60
     while not slow.exists() and time.monotonic() < deadline:
