@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from modern_nets.finetune import models
+from modern_nets.finetune.options import Options
 from modern_nets.gpt2 import GPT2
 from modern_nets.pictures import pixel_values, read_picture
 from modern_nets.resnet import ResNet
@@ -17,15 +19,15 @@ from tests.finetune.conftest import make_pictures, make_table, metrics
 
 
 def test_digits_are_learned_far_above_the_baseline(run: Callable[..., str], tmp_path: Path) -> None:
-    said = run("resnet", "--data", "digits", "--epochs", 3)
+    said = run("resnet", "--data", "digits", "--epochs", 2, "--learning-rate", 0.01)
     folder = tmp_path / "обучение"
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    assert result["accuracy"]["low"] > 0.8 > 8 * result["most_frequent_class"]
+    assert result["accuracy"]["low"] > 0.6 > 6 * result["most_frequent_class"]
     assert "самым частым классом — 9,7 %" in said and "Процессов: 1" in said
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not (folder / "checkpoint.safetensors").exists(), "после конца обучения чекпоинт не нужен"
     rows = metrics(folder)
-    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[0]["train_loss"] > rows[-1]["train_loss"]
     assert not (folder / "skipped.csv").exists()
 
@@ -72,9 +74,12 @@ def test_frozen_body_does_not_move(run: Callable[..., str], pictures: Path, tmp_
 def test_head_stays_only_for_the_same_classes(run: Callable[..., str], tmp_path: Path) -> None:
     assert "голова прежняя" in run("vit", "--data", "digits", "--epochs", 1, "--batch-size", 500)
     assert metrics(tmp_path / "обучение")[0]["accuracy"] > 0.9, "tiny-vit цифры уже знает"
-    said = run("vit", "--data", "digits", "--epochs", 1, "--batch-size", 500, "--from-scratch", out="с нуля")
-    assert "голова новая" in said and "со случайными весами" in said
-    assert metrics(tmp_path / "с нуля")[0]["accuracy"] < 0.5
+    digits = [str(i) for i in range(10)]
+    for classes, from_scratch in ((digits, True), (digits[::-1], False), (digits[:9], False)):
+        options = Options(architecture="vit", data="digits", out=tmp_path, from_scratch=from_scratch)
+        started = models.start(options, classes)
+        assert started.has_new_head and started.model.config.n_classes == len(classes)
+        assert list(started.model.hf_extra["id2label"].values()) == classes
 
 
 def test_table_of_texts(run: Callable[..., str], table: Path, tmp_path: Path) -> None:
@@ -137,7 +142,6 @@ def test_cifar10_binary_files(run: Callable[..., str], tmp_path: Path) -> None:
         (folder / f"{name}.bin").write_bytes(torch.cat([labels, noise], dim=1).numpy().tobytes())
     names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     (folder / "batches.meta.txt").write_text("\n".join([*names, ""]), encoding="ascii")
-    from modern_nets.finetune.options import Options
     from modern_nets.finetune.pictures import load_pictures
 
     options = Options(architecture="resnet", data="cifar10", data_dir=tmp_path / "data", out=tmp_path)
@@ -170,9 +174,6 @@ def test_pets_are_read_from_their_own_layout(run: Callable[..., str], tmp_path: 
 
 
 def test_small_pictures_from_scratch_get_a_small_stem(tmp_path: Path) -> None:
-    from modern_nets.finetune import models
-    from modern_nets.finetune.options import Options
-
     options = Options(architecture="resnet", data="cifar10", out=tmp_path, from_scratch=True)
     start = models.start(options, ["a", "b", "c"], is_small=True)
     assert start.model.config.stem == "small" and start.model.config.n_classes == 3
@@ -196,7 +197,6 @@ def test_validation_folder_is_used_as_it_is(run: Callable[..., str], tmp_path: P
 
 
 def test_reviews_are_split_by_domain(tmp_path: Path) -> None:
-    from modern_nets.finetune.options import Options
     from modern_nets.finetune.texts import REVIEWS, load_texts
 
     with REVIEWS.open(encoding="utf-8", newline="") as file:

@@ -67,6 +67,9 @@ def test_texts(trained: Path, ask: Callable[..., str], tmp_path: Path) -> None:
     said = ask(trained / "bert", path, tmp_path / "один.txt", "--out", out)
     assert "строка 4 — пустой текст" in said and "Ответов — 3, пропущено — 1" in said
     assert [(row["строка"], row["класс"]) for row in table_of(out)] == [("2", "да"), ("3", "нет"), ("", "нет")]
+    alone = tmp_path / "наедине.csv"
+    ask(trained / "bert", tmp_path / "один.txt", "--out", alone)
+    assert table_of(alone)[0] == table_of(out)[2], "длинные соседи по пакету ответа не меняют"
     assert "нет столбца «нет»" in ask(trained / "bert", path, "--text-column", "нет", code=1)
 
 

@@ -145,6 +145,7 @@ def test_full_disk_does_not_leave_half_a_model(
 
     def full_disk(self: Path, data: bytes) -> int:
         if self.name == "preprocessor_config.json":
+            assert not (tmp_path / "обучение" / "best").exists(), "и убитый в этот миг не оставил бы половины"
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(self, data)
 
