@@ -1,7 +1,9 @@
-"""Команда modern-nets: спросить модель под рукой, обучить её заново, измерить."""
+"""Команда modern-nets: спросить модель под рукой, обучить её заново, измерить; дообучить на своих данных."""
 
 import argparse
 import io
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -9,13 +11,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from modern_nets import ask, embedded
 from modern_nets.config import unknown_name
+from modern_nets.finetune.options import add_commands
 
 if TYPE_CHECKING:
-    import torch
-
     from modern_nets.training.recipes import Recipe
 
 _NEEDS = 'Нужны ещё библиотеки (нет {name}): поставьте пакет с набором train — pip install -e ".[train]".'
+_RESUMES = {
+    "train": " Та же команда из той же папки продолжит с последнего чекпоинта.",
+    "finetune": " Та же команда с --resume продолжит с последнего чекпоинта.",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,30 +36,44 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # в старой консоли Windows не все буквы выводимы
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
+    is_first_here = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         options.run(options)
     except ModuleNotFoundError as error:
         print(_NEEDS.format(name=error.name), file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
-        print(f"Не вышло. {error}", file=sys.stderr)
+        if is_first_here:  # остальные процессы машины сказали бы то же самое
+            print(f"Не вышло. {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        resumes = " Та же команда из той же папки продолжит с последнего чекпоинта." if options.run is _train else ""
-        print(f"\nПрервано.{resumes}", file=sys.stderr)
+        if is_first_here:
+            print(f"\nПрервано.{_RESUMES.get(options.command, '')}", file=sys.stderr)
         return 130
     return 0
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Сообщения argparse — английские: вместо них показывается, как команда пишется."""
-        self.exit(2, f"Команда записана не так. {self.format_usage()}Подробнее: {self.prog} --help\n")
+        """Сообщения argparse — английские: вместо них — что не так по-русски и как команда пишется."""
+        plain = message.replace("'", "")  # в кавычках ли значения, зависит от версии Python
+        said = next((f"{said.format(*found.groups())} " for pattern, said in _SAID if (found := pattern(plain))), "")
+        self.exit(2, f"Команда записана не так. {said}{self.format_usage()}Подробнее: {self.prog} --help\n")
+
+
+_SAID = [
+    (re.compile(r"argument (\S+): invalid (?:int|float) value: (.+)").fullmatch, "{0} — число, а пришло «{1}»."),
+    (re.compile(r"argument (\S+): invalid choice: (.+) \(choose from (.+)\)").fullmatch, "{0} — {2}, а пришло «{1}»."),
+    (re.compile(r"argument (\S+): expected .*").fullmatch, "После {0} нет значения."),
+    (re.compile(r"the following arguments are required: (.+)").fullmatch, "Не хватает: {0}."),
+    (re.compile(r"unrecognized arguments: (.+)").fullmatch, "Лишнее: {0}."),
+]
+"""Ошибка argparse → она же по-русски."""
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="modern-nets", description="Модели под рукой: спросить, обучить заново, измерить.")
-    commands = parser.add_subparsers(title="команды", required=True, metavar="команда")
+    parser = _Parser(prog="modern-nets", description="Модели: спросить, обучить заново, измерить, дообучить.")
+    commands = parser.add_subparsers(title="команды", dest="command", required=True, metavar="команда")
 
     command = commands.add_parser("list", help="какие модели лежат под рукой")
     command.set_defaults(run=_list)
@@ -82,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--folder", type=Path, default=None, metavar="папка", help="папка модели, обученной заново")
     command.add_argument("--device", default="cpu", metavar="устройство", help="cpu, cuda или mps")
     command.set_defaults(run=_evaluate)
+
+    add_commands(commands)
     return parser
 
 
@@ -135,9 +156,12 @@ def _ask(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from modern_nets.training.card import finish
     from modern_nets.training.loop import forget
+    from modern_nets.training.processes import find_device
     from modern_nets.training.recipes import RECIPES
 
-    recipe, device = _recipe(options.name, RECIPES), _device(options.device)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise ValueError("Модели под рукой малы: train учит одним процессом. На многих учит modern-nets finetune.")
+    recipe, device = _recipe(options.name, RECIPES), find_device(options.device)
     place = embedded.FOLDER if options.embed else options.out
     folder, draft = place / options.name, place / f".{options.name}.part"
     if folder.is_symlink() or any(path.exists() and not path.is_dir() for path in (place, folder, draft)):
@@ -171,9 +195,10 @@ def _replace(folder: Path, draft: Path) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from modern_nets.training.card import quality_table
+    from modern_nets.training.processes import find_device
     from modern_nets.training.recipes import RECIPES
 
-    recipe, device = _recipe(options.name, RECIPES), _device(options.device)
+    recipe, device = _recipe(options.name, RECIPES), find_device(options.device)
     folder = options.folder or embedded.at_hand(options.name)
     if not folder.is_dir():
         raise ValueError(f"Папка {folder} не найдена.")
@@ -184,16 +209,3 @@ def _recipe(name: str, recipes: "dict[str, Recipe]") -> "Recipe":
     if name not in recipes:
         raise ValueError(unknown_name("Рецепта модели", name, list(recipes)))
     return recipes[name]
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda", "mps") or (device.type == "cpu" and device.index):
-            raise RuntimeError("бывают cpu, cuda и mps")
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"Устройства «{name}» здесь нет ({str(error).splitlines()[0]}). Подойдёт cpu.") from error
-    return device

@@ -79,14 +79,14 @@ def _convert(image: "Image", mode: str) -> "Image":
     return image.convert(mode)
 
 
-def pixel_values(images: "Image | list[Image]", folder: str | Path) -> Tensor:
+def pixel_values(images: "Image | list[Image]", folder: str | Path | dict[str, Any]) -> Tensor:
     """Готовит картинки так, как сказано в папке модели: размер, шкала, среднее и разброс.
 
     Делает то же, что ViTImageProcessor из transformers, без самой библиотеки.
 
     Args:
         images: Картинка или список картинок, уже в нужном виде (см. `read_picture`).
-        folder: Папка модели с preprocessor_config.json.
+        folder: Папка модели с preprocessor_config.json или уже прочитанное содержимое этого файла.
 
     Returns:
         Тензор (B, C, H, W).
@@ -95,10 +95,7 @@ def pixel_values(images: "Image | list[Image]", folder: str | Path) -> Tensor:
         FileNotFoundError: в папке нет preprocessor_config.json.
         ValueError: картинок нет или каналов не столько, сколько ждёт модель.
     """
-    path = Path(folder, "preprocessor_config.json")
-    if not path.is_file():
-        raise FileNotFoundError(f"Нет файла {path}: неизвестно, какими готовить картинки.")
-    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    settings = folder if isinstance(folder, dict) else _settings(Path(folder, "preprocessor_config.json"))
     batch = images if isinstance(images, list) else [images]
     if not batch:
         raise ValueError("Картинок нет: список пуст.")
@@ -115,3 +112,9 @@ def pixel_values(images: "Image | list[Image]", folder: str | Path) -> Tensor:
         rows.append(numbers.reshape(size[1], size[0], len(mean)).permute(2, 0, 1))  # (C, H, W)
     scaled = torch.stack(rows) * settings.get("rescale_factor", 1 / 255)
     return (scaled - mean[:, None, None]) / std[:, None, None]
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"Нет файла {path}: неизвестно, какими готовить картинки.")
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -435,7 +435,6 @@ head_valid, top_valid, tuned_valid = (
 
 # %%
 # docs: near 0.3
-# docs: limit 120
 # docs: quote tuned_few scratch_few mlp_few tuned_many scratch_many mlp_many
 # docs: expect tuned_few > scratch_few + 0.12 and tuned_few > mlp_few + 0.25
 # docs: expect tuned_many > simple + 0.25 and tuned_many > mlp_many + 0.25

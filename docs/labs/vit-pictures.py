@@ -453,7 +453,6 @@ def run(name, size, seed):
 
 # %%
 # docs: near 0.3
-# docs: limit 120
 # docs: quote vit_few scratch_few cnn_few vit_many scratch_many cnn_many
 # docs: expect cnn_few > vit_few + 0.03 and vit_few > scratch_few + 0.06
 # docs: expect vit_many > scratch_many and cnn_many > simple_many

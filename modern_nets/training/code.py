@@ -22,6 +22,7 @@ from modern_nets.gpt2 import GPT2, GPT2Config
 from modern_nets.training.loop import History, Plan, train
 from modern_nets.training.measures import ratio, share
 from modern_nets.training.ngrams import NGrams
+from modern_nets.training.processes import Batch
 from modern_nets.training.python_source import is_held_out, standard_library
 from modern_nets.training.shelf import save_gpt2_tokenizer, save_model
 
@@ -54,18 +55,20 @@ def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan) -> H
     """
     learned, _ = split()
     tokenizer = train_tokenizer(learned.values())
-    ids = encode(tokenizer, learned.values()).to(device)
+    ids = encode(tokenizer, learned.values())
     torch.manual_seed(plan.seed)
     model = GPT2(CONFIG).to(device)
-    windows = torch.arange(CONFIG.max_tokens + 1, device=device)
+    windows = torch.arange(CONFIG.max_tokens + 1)
 
-    def loss_of() -> Tensor:
-        starts = torch.randint(len(ids) - CONFIG.max_tokens, (N_ROWS, 1)).to(device)
-        rows = ids[starts + windows]  # (B, T + 1)
+    def draw(step: int) -> Batch:
+        starts = torch.randint(len(ids) - CONFIG.max_tokens, (N_ROWS, 1))
+        return (ids[starts + windows],)  # (B, T + 1)
+
+    def loss_of(model: Any, rows: Tensor) -> Tensor:
         logits = model(rows[:, :-1]).logits
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
 
-    history = train(model, loss_of, plan, run_folder, title="tiny-gpt-py")
+    history = train(model, draw, loss_of, plan, run_folder, title="tiny-gpt-py")
     save_gpt2_tokenizer(tokenizer, folder, END, CONFIG.max_tokens)
     save_model(model, folder, bos_token_id=0, eos_token_id=0)
     return history

@@ -21,6 +21,7 @@ from modern_nets.mlp import PictureMLP, PictureMLPConfig
 from modern_nets.resnet import ResNet, ResNetConfig
 from modern_nets.training.loop import History, Plan, train
 from modern_nets.training.measures import seeds, share
+from modern_nets.training.processes import Batch
 from modern_nets.training.shelf import save_model, write_json
 from modern_nets.vit import ViT, ViTConfig
 
@@ -143,12 +144,14 @@ def fit(model: Any, x: Tensor, y: Tensor, plan: Plan, run_folder: Path, device: 
         Потери и время шага.
     """
 
-    def loss_of() -> Tensor:
-        batch = torch.randint(len(x), (N_IMAGES,))
-        logits = model(jitter(x[batch]).to(device)).logits
-        return F.cross_entropy(logits, y[batch].to(device))
+    def draw(step: int) -> Batch:
+        chosen = torch.randint(len(x), (N_IMAGES,))
+        return jitter(x[chosen]), y[chosen]
 
-    return train(model.to(device), loss_of, plan, run_folder, title=title)
+    def loss_of(model: Any, images: Tensor, answers: Tensor) -> Tensor:
+        return F.cross_entropy(model(images).logits, answers)
+
+    return train(model.to(device), draw, loss_of, plan, run_folder, title=title)
 
 
 def make(name: str, seed: int) -> Any:

@@ -20,6 +20,7 @@ from modern_nets.embedded import at_hand
 from modern_nets.gpt2 import GPT2, GPT2Config
 from modern_nets.training.loop import History, Plan, train
 from modern_nets.training.measures import share
+from modern_nets.training.processes import Batch
 from modern_nets.training.russian import is_held_out, words_and_nouns
 from modern_nets.training.shelf import cached, save_model, save_tokenizer
 
@@ -65,23 +66,28 @@ def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan) -> H
     Returns:
         Потери и время шага.
     """
-    words = TrainingWords(run_folder, device)
+    words = TrainingWords(run_folder)
     torch.manual_seed(plan.seed)
     model = BertForMaskedLM(BERT).to(device)
 
-    def loss_of() -> Tensor:
+    def draw(step: int) -> Batch:
         letters = words.draw()  # (B, L)
         # Закрываем одну, две или три буквы: чаще одну. Одна остаётся всегда.
         n_hidden = torch.multinomial(torch.tensor([0.5, 0.3, 0.2]), len(letters), replacement=True) + 1
         n_hidden = n_hidden.clamp(max=letters.shape[1] - 1)
         order = torch.rand(letters.shape).argsort(dim=1).argsort(dim=1)
-        hidden = (order < n_hidden[:, None]).to(device)  # (B, L)
+        return letters, order < n_hidden[:, None]
+
+    def loss_of(model: Any, letters: Tensor, hidden: Tensor) -> Tensor:
         input_ids, attention_mask = encode(letters, hidden)
         answers, _ = encode(letters, torch.zeros_like(hidden))
         logits = model(input_ids, attention_mask).logits[:, 1:-1]  # без [CLS] и [SEP]
         return F.cross_entropy(logits[hidden], answers[:, 1:-1][hidden])
 
-    history = train(model, loss_of, plan, run_folder, title="tiny-bert-ru")
+    def n_answers(letters: Tensor, hidden: Tensor) -> int:
+        return int(hidden.sum())
+
+    history = train(model, draw, loss_of, plan, run_folder, count=n_answers, title="tiny-bert-ru")
     save_bert_tokenizer(folder)
     save_model(model, folder)
     return history
@@ -101,17 +107,19 @@ def build_left(folder: Path, run_folder: Path, device: torch.device, plan: Plan)
     Returns:
         Потери и время шага.
     """
-    words = TrainingWords(run_folder, device)
+    words = TrainingWords(run_folder)
     torch.manual_seed(plan.seed)
     model = GPT2(LEFT).to(device)
 
-    def loss_of() -> Tensor:
-        letters = words.draw()
+    def draw(step: int) -> Batch:
+        return (words.draw(),)
+
+    def loss_of(model: Any, letters: Tensor) -> Tensor:
         input_ids, _ = encode(letters, torch.zeros_like(letters, dtype=torch.bool))
         logits = model(input_ids[:, :-1]).logits  # ответы — буквы и [SEP]: слово кончилось
         return F.cross_entropy(logits.flatten(0, 1), input_ids[:, 1:].flatten())
 
-    history = train(model, loss_of, plan, run_folder, title="tiny-left-ru")
+    history = train(model, draw, loss_of, plan, run_folder, title="tiny-left-ru")
     save_bert_tokenizer(folder)
     save_model(model, folder, bos_token_id=CLS, eos_token_id=SEP)
     return history
@@ -124,12 +132,10 @@ class TrainingWords:
 
     Args:
         run_folder: Где лежит или будет лежать разобранный словарь.
-        device: Куда класть слова.
     """
 
-    def __init__(self, run_folder: Path, device: torch.device) -> None:
+    def __init__(self, run_folder: Path) -> None:
         words, nouns = dictionary(run_folder)
-        self.device = device
         self.pools = [
             by_length(spell([word for word in nouns if not is_held_out(word)])),
             by_length(spell([word for word, lemma in words if not is_held_out(lemma)])),
@@ -144,7 +150,7 @@ class TrainingWords:
         pool = self.pools[int(torch.randint(2, ()))]
         sizes = torch.tensor([len(group) for group in pool], dtype=torch.float)
         group = pool[int(torch.multinomial(sizes, 1))]
-        return group[torch.randint(len(group), (N_WORDS,))].to(self.device)
+        return group[torch.randint(len(group), (N_WORDS,))]
 
 
 def by_length(letters: Tensor) -> list[Tensor]:

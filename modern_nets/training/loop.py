@@ -1,9 +1,11 @@
 """Цикл обучения, который можно прервать и продолжить: итог будет тем же до бита.
 
 Для этого случайность каждого шага зависит только от зерна и номера шага, а не от того, что было раньше:
-чекпоинту достаточно весов, состояния оптимизатора и номера шага.
+чекпоинту достаточно весов, состояния оптимизатора и номера шага. По той же причине неважно, сколько процессов учит:
+каждый выбирает тот же общий пакет и берёт из него свои строки.
 """
 
+import json
 import math
 import os
 import statistics
@@ -11,12 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from modern_nets.training.processes import Batch, accelerator_for, from_main, share_of, tensors_from_main
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -70,21 +78,33 @@ class Plan:
 
 def train(
     model: nn.Module,
-    loss_of: Callable[[], Tensor],
+    draw: Callable[[int], Batch],
+    loss_of: Callable[..., Tensor],
     plan: Plan,
     run_folder: Path,
     *,
+    count: Callable[..., int] = lambda first, *_: len(first),
+    after_step: Callable[[int, list[float]], None] | None = None,
+    accelerator: "Accelerator | None" = None,
     title: str = "",
 ) -> History:
     """Обучает модель; прерванное обучение продолжается с последнего чекпоинта.
 
+    Шаг одинаков на одном процессе и на многих: каждый выбирает один и тот же общий пакет, считает свою долю строк,
+    а потери и градиенты — средние по всему пакету. Исключение — BatchNorm на процессоре: её среднее и разброс
+    у каждого процесса свои (на видеокартах они общие, SyncBatchNorm).
+
     Args:
-        model: Модель со своими начальными весами.
-        loss_of: Выбирает случайные примеры и возвращает потери на них. Вся случайность — из генератора PyTorch:
-            цикл заново заводит его перед каждым шагом.
+        model: Модель со своими начальными весами. Замороженные слои учатся как в режиме eval.
+        draw: По номеру шага (от 0) выбирает общий пакет — тензоры на процессоре с одинаковой первой осью. Вся
+            случайность — из генератора PyTorch, который цикл заводит перед каждым шагом заново, или из номера шага.
+        loss_of: По модели и тензорам доли считает средние потери на ней.
         plan: Сколько и как учить.
         run_folder: Папка чекпоинта. Последний, после всех шагов, остаётся в ней: если сломается то, что делают
             с моделью дальше, учить заново не придётся. Ненужный удаляет `forget`.
+        count: По тензорам пакета или доли — по скольким ответам усредняет `loss_of`; обычно это число строк.
+        after_step: Вызывается после шага, до чекпоинта: (сколько шагов сделано, потери всех шагов с самого начала).
+        accelerator: Связь с другими процессами; None — этот процесс один.
         title: Подпись полосы хода.
 
     Returns:
@@ -93,42 +113,67 @@ def train(
     Raises:
         ValueError: чекпоинт повреждён, от другой модели или другого плана; потери перестали быть числом.
     """
+    accelerator = accelerator or accelerator_for(next(model.parameters()).device)
+    n_processes, device = accelerator.num_processes, accelerator.device
+    if n_processes > 1 and device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model.to(device)
     parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.dim() > 1]
     vectors = [p for p in parameters if p.dim() <= 1]
-    optimizer = torch.optim.AdamW(
+    adam = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
         betas=(0.9, 0.98),
         fused=True,
     )
-    n_done, pace = load_checkpoint(model, optimizer, plan, run_folder)
-    losses: list[float] = []
+    scaler = accelerator.scaler
+    n_done, pace, losses = load_checkpoint(model, adam, plan, run_folder, accelerator)
+    wrapped, optimizer = accelerator.prepare(model, adam)
     seconds: list[float] = []
-    model.train()
+    _training_mode(model)
     # Без терминала полоса молчит: в журнале от неё были бы тысячи строк.
-    progress = tqdm(range(n_done, plan.n_steps), title, initial=n_done, total=plan.n_steps, unit="шаг", disable=None)
+    silent = None if accelerator.is_main_process else True
+    progress = tqdm(range(n_done, plan.n_steps), title, initial=n_done, total=plan.n_steps, unit="шаг", disable=silent)
     for step in progress:
         started = time.perf_counter()
-        torch.manual_seed(plan.seed * 1_000_000 + step)
+        seed = plan.seed * 1_000_000 + step
+        torch.manual_seed(seed)
         for group in optimizer.param_groups:
             group["lr"] = plan.learning_rate * schedule(step, plan)
-        loss = loss_of()
-        if not loss.isfinite():  # чекпоинт ещё хорош, и портить его нельзя
-            raise ValueError(
-                f"Шаг {step + 1}: потери — {loss.item()}. Уменьшите скорость обучения {plan.learning_rate}."
-            )
+        batch = draw(step)
+        share = share_of(batch, accelerator)
+        if accelerator.process_index:  # dropout у каждого процесса свой
+            torch.manual_seed((seed + accelerator.process_index * 0x9E3779B97F4A7C15) % 2**64)
+        part = count(*share) / count(*batch)
+        loss = loss_of(wrapped, *(tensor.to(device, non_blocking=True) for tensor in share))
+        mean = float(accelerator.reduce(loss.detach() * part, "sum"))
+        if not math.isfinite(mean):  # чекпоинт ещё хорош, и портить его нельзя
+            raise ValueError(f"Шаг {step + 1}: потери — {mean}. Уменьшите скорость обучения {plan.learning_rate}.")
         optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, plan.clip)
+        accelerator.backward(loss * (part * n_processes))  # DDP делит сумму градиентов на число процессов
+        accelerator.clip_grad_norm_(parameters, plan.clip)
         optimizer.step()
-        losses.append(loss.item())
+        losses.append(mean)
         seconds.append(time.perf_counter() - started)
-        progress.set_postfix_str(f"потери {losses[-1]:.3f}", refresh=False)
+        progress.set_postfix_str(f"потери {mean:.3f}", refresh=False)
+        if after_step is not None:
+            after_step(step + 1, losses)
+            _training_mode(model)
         if (step + 1) % plan.save_every == 0 or step + 1 == plan.n_steps:
             pace = statistics.median(seconds)
-            save_checkpoint(model, optimizer, plan, run_folder, step + 1, pace)
-    model.eval()
-    return History(losses, pace)
+            if accelerator.is_main_process:
+                save_checkpoint(model, adam, plan, run_folder, step + 1, pace, losses, scaler)
+    accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False).eval()
+    return History(losses[n_done:], pace)
+
+
+def _training_mode(model: nn.Module) -> None:
+    """Режим обучения; слои, в которых не учится ничего, — в режиме eval: их BatchNorm и dropout не шевелятся."""
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
 
 
 def forget(run_folder: Path) -> None:
@@ -158,7 +203,14 @@ def schedule(step: int, plan: Plan) -> float:
 
 
 def save_checkpoint(
-    model: nn.Module, optimizer: torch.optim.Optimizer, plan: Plan, folder: Path, n_done: int, pace: float
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    plan: Plan,
+    folder: Path,
+    n_done: int,
+    pace: float,
+    losses: list[float],
+    scaler: torch.amp.GradScaler | None = None,
 ) -> None:
     """Пишет чекпоинт рядом и ставит на место одним переименованием: прерванная запись прежнего не портит.
 
@@ -169,6 +221,8 @@ def save_checkpoint(
         folder: Папка чекпоинта.
         n_done: Сколько шагов сделано.
         pace: Сколько секунд занимал шаг.
+        losses: Потери всех шагов.
+        scaler: Множитель потерь при fp16.
 
     Raises:
         OSError: записать не удалось.
@@ -177,10 +231,14 @@ def save_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
     copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    copies["losses"] = torch.tensor(losses, dtype=torch.float64)
+    about = {"n_done": str(n_done), "plan": _identity(model, plan), "pace": str(pace)}
+    if scaler is not None:
+        about["scaler"] = json.dumps(scaler.state_dict())
     draft = folder / f"{CHECKPOINT}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(copies, draft, metadata={"n_done": str(n_done), "plan": _identity(model, plan), "pace": str(pace)})
+        save_file(copies, draft, metadata=about)
         os.replace(draft, folder / CHECKPOINT)
     except (OSError, SafetensorError) as error:
         draft.unlink(missing_ok=True)
@@ -192,24 +250,52 @@ def _identity(model: nn.Module, plan: Plan) -> str:
     return f"{plan} {getattr(model, 'config', '')} {learned}"
 
 
-def load_checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer, plan: Plan, folder: Path) -> tuple[int, float]:
-    """Возвращает модель и оптимизатор в состояние чекпоинта.
+def load_checkpoint(
+    model: nn.Module, optimizer: torch.optim.Optimizer, plan: Plan, folder: Path, accelerator: "Accelerator"
+) -> tuple[int, float, list[float]]:
+    """Возвращает модель и оптимизатор в состояние чекпоинта. Читает его главный процесс, остальные — от него.
 
     Args:
         model: Модель той же формы.
         optimizer: Её оптимизатор.
         plan: План обучения; должен быть тем же.
         folder: Папка чекпоинта.
+        accelerator: Связь с другими процессами.
 
     Returns:
-        Сколько шагов уже сделано и сколько секунд занимал шаг; нули, если чекпоинта нет.
+        Сколько шагов уже сделано, сколько секунд занимал шаг, потери этих шагов; нули, если чекпоинта нет.
 
     Raises:
         ValueError: чекпоинт повреждён, от другой модели или другого плана.
     """
-    path = folder / CHECKPOINT
+    tensors: dict[str, Tensor] = {}
+
+    def read() -> dict[str, str]:
+        about, found = _read_checkpoint(model, plan, folder / CHECKPOINT)
+        tensors.update(found)
+        return about
+
+    about = from_main(read, accelerator)
+    if not about:
+        return 0, 0.0, []
+    tensors = tensors_from_main(tensors, accelerator)
+    losses = tensors.pop("losses").tolist()
+    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, field = name.split(".")
+            state.setdefault(int(index), {})[field] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    if accelerator.scaler is not None and "scaler" in about:
+        accelerator.scaler.load_state_dict(json.loads(about["scaler"]))
+    return int(about["n_done"]), float(about["pace"]), losses
+
+
+def _read_checkpoint(model: nn.Module, plan: Plan, path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Сведения и тензоры чекпоинта, проверенные; пустые, если его нет."""
     if not path.exists():
-        return 0, 0.0
+        return {}, {}
     advice = f"Чтобы начать обучение сначала, удалите {path}."
     try:
         with safe_open(path, "pt") as file:
@@ -217,16 +303,9 @@ def load_checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer, plan: Pl
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 — это не словарь
     except (OSError, SafetensorError) as error:
         raise ValueError(f"Чекпоинт {path} повреждён ({error}). {advice}") from error
-    if about.get("plan") != _identity(model, plan):
+    if about.get("plan") != _identity(model, plan) or "losses" not in tensors:
         raise ValueError(f"Чекпоинт {path} — от обучения по другому плану или с другими настройками модели. {advice}")
-    weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in model.state_dict().items()}:
+    shapes = {name.removeprefix("model."): t.shape for name, t in tensors.items() if name.startswith("model.")}
+    if shapes != {name: t.shape for name, t in model.state_dict().items()}:
         raise ValueError(f"Чекпоинт {path} — от другой модели. {advice}")
-    model.load_state_dict(weights)
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, field = name.split(".")
-            state.setdefault(int(index), {})[field] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(about["n_done"]), float(about.get("pace", 0))
+    return about, tensors

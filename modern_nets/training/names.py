@@ -21,6 +21,7 @@ from modern_nets.training import russian
 from modern_nets.training.loop import History, Plan, train
 from modern_nets.training.measures import point_of, ratio, share
 from modern_nets.training.ngrams import NGrams
+from modern_nets.training.processes import Batch
 from modern_nets.training.shelf import cached, save_gpt2_tokenizer, save_model
 
 END = "<|endoftext|>"
@@ -58,13 +59,18 @@ def build(folder: Path, run_folder: Path, device: torch.device, plan: Plan) -> H
     torch.manual_seed(plan.seed)
     model = GPT2(CONFIG).to(device)
 
-    def loss_of() -> Tensor:
+    def draw(step: int) -> Batch:
         batch = rows[torch.randint(len(rows), (N_NAMES,))]  # (B, T)
-        batch = batch[:, : int((batch >= 0).sum(dim=1).max())].to(device)
+        return (batch[:, : int((batch >= 0).sum(dim=1).max())],)
+
+    def loss_of(model: Any, batch: Tensor) -> Tensor:
         logits = model(batch[:, :-1].clamp(min=0)).logits  # −1 справа: причинная маска его скрывает
         return F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), ignore_index=-1)
 
-    history = train(model, loss_of, plan, run_folder, title="tiny-gpt-ru")
+    def n_answers(batch: Tensor) -> int:
+        return int((batch[:, 1:] >= 0).sum())
+
+    history = train(model, draw, loss_of, plan, run_folder, count=n_answers, title="tiny-gpt-ru")
     save_gpt2_tokenizer(tokenizer, folder, END, MAX_TOKENS)
     save_model(model, folder, bos_token_id=0, eos_token_id=0)
     return history

@@ -25,15 +25,17 @@ def network(width: int = 5) -> nn.Module:
 def learn(model: nn.Module, folder: Path, plan: Plan = PLAN, stop_after: int | None = None) -> loop.History:
     calls = 0
 
-    def loss_of() -> Tensor:
+    def draw(step: int) -> tuple[Tensor]:
         nonlocal calls
         if calls == stop_after:
             raise Interrupted
         calls += 1
-        x = torch.randn(8, 3)
+        return (torch.randn(8, 3),)
+
+    def loss_of(model: nn.Module, x: Tensor) -> Tensor:
         return (model(x)[:, 0] - x.sum(1)).square().mean()
 
-    return train(model, loss_of, plan, folder)
+    return train(model, draw, loss_of, plan, folder)
 
 
 def test_interrupted_run_ends_in_the_same_weights(tmp_path: Path) -> None:
@@ -126,7 +128,7 @@ def test_failed_save_leaves_the_previous_checkpoint(interrupted: Path, monkeypat
 def test_loss_that_is_not_a_number_stops_before_the_checkpoint_is_spoilt(interrupted: Path) -> None:
     before = (interrupted / CHECKPOINT).read_bytes()
     with pytest.raises(ValueError, match=r"Шаг 5: потери — nan. Уменьшите скорость"):
-        train(model := network(), lambda: model(torch.randn(8, 3)).sum() * float("nan"), PLAN, interrupted)
+        train(network(), lambda _: (torch.randn(8, 3),), lambda net, x: net(x).sum() * float("nan"), PLAN, interrupted)
     assert (interrupted / CHECKPOINT).read_bytes() == before
 
 

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 
 from docs_build.project import ROOT
 
-MODULES = sorted(path for path in (ROOT / "modern_nets").glob("*.py") if path.stem != "__init__")
+MODULES = sorted(path for path in (ROOT / "modern_nets").glob("*.py") if not path.stem.startswith("__"))
 
 
 def files(folder: Path) -> dict[str, bytes]:

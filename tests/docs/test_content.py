@@ -1,5 +1,6 @@
 """Что обещают сами страницы: полные уроки, весь код показан и выполняется, ничего из модуля не потеряно."""
 
+import argparse
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from docs_build.pages import SECTION_MARK, find_pages, load_page
 from docs_build.project import DOCS, ROOT, SNIPPETS, relative
 from docs_build.render import russian
 from docs_build.runner import environment
+from modern_nets import cli
 
 LESSONS = ["resnet", "transformer", "bert", "gpt", "vit"]
 PAGES = [load_page(path) for path in find_pages()]
@@ -205,9 +207,9 @@ def test_nothing_of_the_module_is_lost(name):
     assert not lost
 
 
-@pytest.mark.parametrize("path", [DOCS / "maintain.md", ROOT / "README.md"], ids=relative)
+@pytest.mark.parametrize("path", [DOCS / "maintain.md", DOCS / "finetune.md", ROOT / "README.md"], ids=relative)
 def test_commands_of_the_documentation_exist(path: Path):
-    """Каждая команда make — цель Makefile; каждая команда конвейера разбирается им."""
+    """Каждая команда make — цель Makefile; команды конвейера и modern-nets разбираются ими самими."""
     text = path.read_text(encoding="utf-8")
     commands = re.findall(r"^\s*\$ (.+)$", text, re.MULTILINE) + re.findall(r"`(make [a-z][^`]*)`", text)
     assert commands
@@ -217,6 +219,24 @@ def test_commands_of_the_documentation_exist(path: Path):
             subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
         elif words[1:3] == ["-m", "docs_build"]:
             subprocess.run([sys.executable, *words[1:4], "--help"], cwd=ROOT, check=True, capture_output=True)
+        elif "modern_nets" in words:
+            launcher(words[0]).parse_args(words[1:])
+            cli._parser().parse_args(words[words.index("modern_nets") + 1 :])
+        elif words[0].rpartition("/")[2] == "modern-nets":
+            cli._parser().parse_args(words[1:])
+
+
+def launcher(name: str) -> argparse.ArgumentParser:
+    """Разборщик слов запускающей программы."""
+    if name == "torchrun":
+        from torch.distributed.run import get_args_parser
+
+        return get_args_parser()
+    from accelerate.commands.launch import launch_command_parser
+
+    parser = argparse.ArgumentParser()
+    launch_command_parser(parser.add_subparsers())
+    return parser
 
 
 def test_workers_see_neither_the_network_nor_the_readers_cache():

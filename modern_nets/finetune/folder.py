@@ -1,0 +1,218 @@
+"""Папка обучения: что просили, как шло, лучшая модель. Ничего не пишется наполовину и не затирается."""
+
+import csv
+import io
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from modern_nets.checkpoints import Pretrained
+from modern_nets.finetune.data import Skip, csv_text, write_whole
+from modern_nets.training.loop import CHECKPOINT
+
+Row = dict[str, float]
+"""Строка metrics.csv: имя столбца → число."""
+NOT_COMPARED = {"data"}
+"""Где лежат данные, неважно: их узнают по отпечатку."""
+
+
+class RunFolder:
+    """Папка одного обучения.
+
+    Args:
+        path: Где она.
+        metric: Мера качества: «accuracy» (больше — лучше) или «perplexity» (меньше — лучше).
+    """
+
+    def __init__(self, path: Path, metric: str = "accuracy") -> None:
+        self.path, self.metric = Path(os.path.expanduser(path)), metric
+        self.best = self.path / "best"
+
+    def check(self, *, resume: bool) -> None:
+        """Проверяет, что сюда можно писать, прежде чем читать данные и модель.
+
+        Args:
+            resume: Просят ли продолжить.
+
+        Raises:
+            ValueError: папка занята или продолжать нечего.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path} — файл, а нужна папка обучения. Укажите другую: --out.")
+        if resume and not (self.path / "run.json").is_file():
+            raise ValueError(
+                f"Продолжать нечего: в {self.path} нет run.json. Проверьте --out или уберите --resume, чтобы начать."
+            )
+        if not resume and self.path.is_dir() and any(self.path.iterdir()):
+            raise ValueError(
+                f"Папка {self.path} не пуста. Укажите другую (--out), а если там прерванное обучение — "
+                "повторите ту же команду с --resume."
+            )
+
+    def open(self, identity: Mapping[str, Any], skipped: list[Skip], *, resume: bool) -> list[Row]:
+        """Начинает папку или убеждается, что она от этого же обучения.
+
+        Args:
+            identity: Что просили: по этому папку узнают.
+            skipped: Пропущенные примеры.
+            resume: Просят ли продолжить.
+
+        Returns:
+            Прежние строки metrics.csv.
+
+        Raises:
+            ValueError: папка от другого обучения; она не тронута.
+            OSError: записать не удалось.
+        """
+        if resume:
+            self._compare(identity)
+            return self._rows()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"Папка {self.path} не создалась: {error}.") from error
+        write_whole(self.path / "run.json", _pretty(identity))
+        if skipped:
+            write_whole(self.path / "skipped.csv", csv_text(Skip._fields, skipped))
+        return []
+
+    def _compare(self, identity: Mapping[str, Any]) -> None:
+        path = self.path / "run.json"
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{path} не читается ({error}): неизвестно, что здесь учили. Начните в другой папке."
+            ) from error
+        names = [name for name in {**before, **identity} if name not in NOT_COMPARED]
+        now = json.loads(_pretty(identity))
+        other = [name for name in names if before.get(name) != now.get(name)]
+        if other:
+            told = "; ".join(
+                f"{name}: было {_short(before.get(name))}, просите {_short(now.get(name))}" for name in other
+            )
+            raise ValueError(
+                f"В {self.path} — другое обучение ({told}). Повторите прежнюю команду или укажите другую --out."
+            )
+
+    def _rows(self) -> list[Row]:
+        path = self.path / "metrics.csv"
+        if not path.is_file():
+            return []
+        table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+        try:
+            return [{name: float(value) for name, value in row.items()} for row in table]
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} испорчен ({error}). Удалите его: обучение продолжится, ранние строки пропадут."
+            ) from error
+
+    @property
+    def is_started(self) -> bool:
+        """Есть ли чекпоинт."""
+        return (self.path / CHECKPOINT).is_file()
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """Итог законченного обучения; None, если оно не закончено."""
+        path = self.path / "result.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def better(self, row: Row, rows: list[Row]) -> bool:
+        """Лучше ли проверка всех прежних.
+
+        Args:
+            row: Новая строка.
+            rows: Прежние.
+
+        Returns:
+            True, если лучше; из равных по точности лучше та, у которой меньше потери.
+        """
+        return all(self._rank(row) > self._rank(other) for other in rows)
+
+    def _rank(self, row: Row) -> tuple[float, float]:
+        return (row["accuracy"] if self.metric == "accuracy" else 0.0, -row["valid_loss"])
+
+    def record(self, rows: list[Row]) -> None:
+        """Переписывает metrics.csv.
+
+        Args:
+            rows: Все строки.
+        """
+        write_whole(
+            self.path / "metrics.csv", csv_text(list(rows[-1]), [list(map(_plain, row.values())) for row in rows])
+        )
+
+    def draw(self, rows: list[Row]) -> None:
+        """Рисует curves.png: потери и качество по эпохам.
+
+        Args:
+            rows: Все строки.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 3.6), layout="constrained")
+        losses, quality = figure.subplots(1, 2)
+        for name, label in (("train_loss", "обучение"), ("valid_loss", "проверка")):
+            points = [(row["epoch"], row[name]) for row in rows if row[name] == row[name]]  # NaN: ещё не учили
+            if points:
+                losses.plot(*zip(*points, strict=True), marker="o", label=label)
+        losses.set(xlabel="эпоха", ylabel="потери, нат")
+        losses.legend()
+        titles = {"accuracy": "точность на проверке", "perplexity": "перплексия на проверке"}
+        quality.plot([row["epoch"] for row in rows], [row[self.metric] for row in rows], marker="o", color="tab:green")
+        quality.set(xlabel="эпоха", ylabel=titles[self.metric])
+        for axes in (losses, quality):
+            axes.grid(alpha=0.3)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=120)
+        write_whole(self.path / "curves.png", buffer.getvalue())
+
+    def keep(self, model: Pretrained, side: Mapping[str, bytes]) -> None:
+        """Кладёт модель в best; прежняя лежит целой до последнего мгновения.
+
+        Args:
+            model: Модель.
+            side: Файлы рядом с весами: имя → содержимое.
+
+        Raises:
+            OSError: записать не удалось.
+        """
+        if self.best.is_dir():  # остальные файлы те же, а веса встают на место одним переименованием
+            model.save_pretrained(self.best)
+            return
+        draft = self.path / ".best.part"
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            model.save_pretrained(draft)
+            for name, content in side.items():
+                (draft / name).write_bytes(content)
+            draft.rename(self.best)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise OSError(f"Модель не записалась в {self.best}: {error}.") from error
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Записывает итог и убирает чекпоинт: он больше не нужен.
+
+        Args:
+            result: Итог.
+        """
+        write_whole(self.path / "result.json", _pretty(result))
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _pretty(data: Mapping[str, Any]) -> str:
+    return json.dumps(dict(data), ensure_ascii=False, indent=1) + "\n"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"

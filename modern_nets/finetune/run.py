@@ -1,0 +1,233 @@
+"""Дообучение целиком: данные, модель, цикл, проверка после каждой эпохи, итог."""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from modern_nets.finetune import models
+from modern_nets.finetune.data import SHOWN_SKIPS
+from modern_nets.finetune.folder import Row, RunFolder
+from modern_nets.finetune.jobs import Job, prepare
+from modern_nets.finetune.options import Options
+from modern_nets.training.loop import Plan, schedule, train
+from modern_nets.training.measures import share
+from modern_nets.training.processes import accelerator_for, find_device, from_main
+
+
+def finetune(options: Options) -> dict[str, Any]:
+    """Дообучает модель и оставляет папку обучения.
+
+    Args:
+        options: Просьба.
+
+    Returns:
+        Итог, он же в result.json.
+
+    Raises:
+        ValueError, OSError: данные, модель, папка или устройство не подходят; сообщение говорит, что делать.
+    """
+    accelerator = accelerator_for(find_device(options.device), options.precision)
+    is_main = accelerator.is_main_process
+
+    def say(text: str) -> None:
+        if is_main:
+            print(text, flush=True)
+
+    folder = RunFolder(options.out)
+    from_main(lambda: folder.check(resume=options.resume), accelerator)
+    _check_places(options, folder)
+    job = prepare(options, accelerator)
+    folder.metric = job.task.metric
+    _same_data(job, accelerator)
+    plan = _plan(job)
+    rows: list[Row] = from_main(lambda: folder.open(job.identity, job.skipped, resume=options.resume), accelerator)
+    _tell(say, options, job, plan, accelerator)
+    done = from_main(lambda: folder.result, accelerator)
+    if done is not None:
+        say("Это обучение уже закончено.")
+        _summary(say, job, done, folder)
+        return done
+    if options.resume and not from_main(lambda: folder.is_started, accelerator):
+        say("Чекпоинта ещё нет: обучение начинается сначала.")
+
+    model, task, n_batches = job.start.model.to(accelerator.device), job.task, job.task.epochs.n_batches
+    if options.freeze:
+        models.freeze(model)
+    clock = time.perf_counter()
+
+    def check(step: int, losses: list[float]) -> None:
+        """Проверяет модель и записывает строку; процессы считают вместе, пишет главный."""
+        nonlocal rows, clock
+        for buffer in model.buffers():  # у BatchNorm на процессоре накопленное у каждого процесса своё
+            _share_buffer(buffer, accelerator)
+        valid_loss, accuracy, _ = task.evaluate(model, accelerator)
+        recent = losses[-n_batches:]
+        quality = accuracy if task.metric == "accuracy" else math.exp(min(valid_loss, 700))
+        row: Row = {
+            "step": step,
+            "epoch": step // n_batches,
+            "train_loss": sum(recent) / len(recent) if recent else math.nan,
+            "valid_loss": valid_loss,
+            task.metric: quality,
+            "learning_rate": plan.learning_rate * schedule(step - 1, plan) if step else 0.0,
+            "seconds": time.perf_counter() - clock,
+            "processes": accelerator.num_processes,
+        }
+        rows = [before for before in rows if before["step"] < step]
+        is_best = folder.better(row, rows)
+        rows.append(row)
+        if is_main:
+            if is_best:
+                folder.keep(model, job.start.side)
+            folder.record(rows)
+            _progress(row, task.metric, is_best)
+        clock = time.perf_counter()
+
+    def after_step(n_done: int, losses: list[float]) -> None:
+        if n_done % n_batches == 0:
+            check(n_done, losses)
+
+    if task.metric == "perplexity" and not rows:
+        check(0, [])
+    history = train(
+        model,
+        task.draw,
+        task.loss_of,
+        plan,
+        folder.path,
+        after_step=after_step,
+        accelerator=accelerator,
+        title=options.architecture,
+    )
+    result = _result(job, rows, folder, history.seconds_per_step, accelerator)
+    if is_main:
+        folder.draw(rows)
+        folder.finish(result)
+    _summary(say, job, result, folder)
+    accelerator.end_training()
+    return result
+
+
+def _check_places(options: Options, folder: RunFolder) -> None:
+    data = Path(os.path.expanduser(options.data)).resolve()
+    if data.is_dir() and folder.path.resolve().is_relative_to(data):
+        raise ValueError(
+            f"Папка обучения {folder.path} лежит внутри данных {data}: в другой раз она сошла бы за данные."
+        )
+
+
+def _plan(job: Job) -> Plan:
+    asked = job.identity
+    return Plan(
+        n_steps=asked["epochs"] * job.task.epochs.n_batches,
+        learning_rate=asked["learning_rate"],
+        warmup=0.1,
+        seed=asked["seed"],
+        save_every=asked["save_every"],
+    )
+
+
+def _same_data(job: Job, accelerator: Accelerator) -> None:
+    theirs = from_main(lambda: job.identity["data_digest"], accelerator)
+    differs = torch.tensor(float(theirs != job.identity["data_digest"]), device=accelerator.device)
+    if accelerator.reduce(differs, "sum"):  # узнают все: иначе главный успел бы начать папку
+        raise ValueError("Данные у процессов разные: положите на все машины одни и те же файлы.")
+
+
+def _share_buffer(buffer: torch.Tensor, accelerator: Accelerator) -> None:
+    from accelerate.utils import broadcast
+
+    if accelerator.num_processes > 1:
+        broadcast(buffer)
+
+
+def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, accelerator: Accelerator) -> None:
+    """Что будет сделано, со всеми выбранными значениями."""
+    asked, start = job.identity, job.start
+    millions = start.n_parameters / 1e6
+    head = "голова новая" if start.has_new_head else "голова прежняя"
+    head = "учится одна голова" if options.freeze else head
+    size = f"{comma(millions, 1 if millions >= 1 else 3)} млн параметров"
+    say(f"Модель: {start.source}, {size}" + ("." if options.architecture == "gpt" else f"; {head}."))
+    for line in job.about:
+        say(line)
+    for skip in job.skipped[:SHOWN_SKIPS]:
+        say(f"  пропущено: {skip.name} — {skip.reason}")
+    if job.skipped:
+        more = " Все — в skipped.csv." if len(job.skipped) > SHOWN_SKIPS else ""
+        say(f"Пропущено примеров — {len(job.skipped)}.{more}")
+    say(f"Процессов: {accelerator.num_processes}. Устройство: {accelerator.device.type}.")
+    say(
+        f"Эпох — {asked['epochs']}, шагов — {plan.n_steps}; общий пакет — {asked['batch_size']}, "
+        f"скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}, чекпоинт — раз в {plan.save_every} шагов."
+    )
+
+
+def _progress(row: Row, metric: str, is_best: bool) -> None:
+    names = {"accuracy": f"точность {percent(row['accuracy'])}" if metric == "accuracy" else ""}
+    names["perplexity"] = f"перплексия {comma(row['perplexity'], 2)}" if metric == "perplexity" else ""
+    trained = "" if row["train_loss"] != row["train_loss"] else f"потери {comma(row['train_loss'], 3)}, "
+    star = " — лучшая" if is_best else ""
+    text = f"эпоха {int(row['epoch'])}: {trained}на проверке {comma(row['valid_loss'], 3)}, {names[metric]}{star}"
+    print(text, flush=True, file=sys.stdout)
+
+
+def _result(job: Job, rows: list[Row], folder: RunFolder, pace: float, accelerator: Accelerator) -> dict[str, Any]:
+    best = max(rows, key=folder._rank)
+    result: dict[str, Any] = {"best": best, "seconds_per_step": pace, "num_processes": accelerator.num_processes}
+    if job.baseline is not None:
+        n = job.identity["n_valid"]
+        result |= {"accuracy": share(round(best["accuracy"] * n), n), "most_frequent_class": job.baseline}
+    else:
+        result["perplexity"] = {"before": rows[0]["perplexity"], "best": best["perplexity"]}
+        result["bits_per_byte"] = best["valid_loss"] / math.log(2) * job.n_answers / job.n_bytes
+    return result
+
+
+def _summary(say: Callable[[str], None], job: Job, result: dict[str, Any], folder: RunFolder) -> None:
+    best = result["best"]
+    say("")
+    if job.baseline is not None:
+        got = result["accuracy"]
+        say(
+            f"Лучшая эпоха — {int(best['epoch'])}: точность {percent(got['value'])} "
+            f"(95-процентный интервал {percent(got['low'])}–{percent(got['high'])}, примеров {got['n']})."
+        )
+        say(f"Всегда отвечать самым частым классом — {percent(job.baseline)}.")
+    else:
+        before, after = (comma(result["perplexity"][name], 2) for name in ("before", "best"))
+        say(f"Лучшая эпоха — {int(best['epoch'])}: перплексия {after}, до обучения — {before}.")
+        say(f"Битов на байт проверочного текста — {comma(result['bits_per_byte'], 2)}.")
+    say(f"Модель: {folder.best}. Спросить её: modern-nets predict {folder.path} файл")
+
+
+def comma(value: float, digits: int) -> str:
+    """Число по-русски.
+
+    Args:
+        value: Число.
+        digits: Знаков после запятой.
+
+    Returns:
+        Строка с десятичной запятой.
+    """
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
+def percent(value: float) -> str:
+    """Доля в процентах по-русски.
+
+    Args:
+        value: Доля от 0 до 1.
+
+    Returns:
+        Строка вида «93,5 %».
+    """
+    return f"{comma(100 * value, 1)} %"
