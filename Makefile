@@ -20,7 +20,7 @@ site: .venv/.full ## выполнить устаревшее (EXECUTE=all — в
 	$(BIN)/python -m mkdocs build --strict
 
 test: .venv/.full lint ## все проверки
-	$(BIN)/python -m pytest -n auto --dist loadfile --codeblocks docs README.md tests
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --codeblocks docs README.md tests
 
 lint: .venv/.full
 	$(BIN)/ruff check .

@@ -2,10 +2,11 @@
 
 import csv
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from modern_nets import cli
@@ -43,6 +44,15 @@ def make_table(path: Path, n: int = 12, encoding: str = "utf-8", header: tuple[s
             writer.writerow([f"хорошо, {'очень ' * (i % 3)}мило {i}", "да"])
             writer.writerow([f"плохо, {'очень ' * (i % 3)}скучно {i}", "нет"])
     return path
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Как в запущенных отдельно процессах: от числа потоков зависят последние биты."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import accelerate
 import pytest
 import torch
 
@@ -111,13 +112,12 @@ def test_more_processes_than_examples_is_refused() -> None:
 
 def test_processes_that_did_not_meet_are_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Без cpu=True Accelerate на машине без видеокарт молча запустил бы каждый процесс сам по себе."""
-    from modern_nets.training import processes
 
     class Alone:
-        distributed_type, num_processes = processes.DistributedType.NO, 1
+        distributed_type, num_processes = accelerate.DistributedType.NO, 1
 
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(processes, "Accelerator", lambda **_: Alone())
+    monkeypatch.setattr(accelerate, "Accelerator", lambda **_: Alone())
     with pytest.raises(ValueError, match="Запущено процессов — 2, а соединились 1"):
         accelerator_for(torch.device("cpu"))
 
@@ -138,12 +138,10 @@ def test_fewer_graphics_cards_than_processes_is_refused(monkeypatch: pytest.Monk
 
 
 def test_launch_for_sharded_models_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from modern_nets.training import processes
-
     class Sharded:
-        distributed_type, num_processes = processes.DistributedType.FSDP, 1
+        distributed_type, num_processes = accelerate.DistributedType.FSDP, 1
 
-    monkeypatch.setattr(processes, "Accelerator", lambda **_: Sharded())
+    monkeypatch.setattr(accelerate, "Accelerator", lambda **_: Sharded())
     with pytest.raises(ValueError, match=r"FSDP.*accelerate config"):
         accelerator_for(torch.device("cpu"))
 
