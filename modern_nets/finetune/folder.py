@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -131,9 +132,17 @@ class RunFolder:
         Returns:
             True, если лучше; из равных по точности лучше та, у которой меньше потери.
         """
-        return all(self._rank(row) > self._rank(other) for other in rows)
+        return all(self.rank(row) > self.rank(other) for other in rows)
 
-    def _rank(self, row: Row) -> tuple[float, float]:
+    def rank(self, row: Row) -> tuple[float, float]:
+        """По чему строки сравнивают: лучше та, у которой пара больше.
+
+        Args:
+            row: Строка.
+
+        Returns:
+            Точность (у перплексии — ноль) и потери со знаком минус.
+        """
         return (row["accuracy"] if self.metric == "accuracy" else 0.0, -row["valid_loss"])
 
     def record(self, rows: list[Row]) -> None:
@@ -157,7 +166,7 @@ class RunFolder:
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         losses, quality = figure.subplots(1, 2)
         for name, label in (("train_loss", "обучение"), ("valid_loss", "проверка")):
-            points = [(row["epoch"], row[name]) for row in rows if row[name] == row[name]]  # NaN: ещё не учили
+            points = [(row["epoch"], row[name]) for row in rows if not math.isnan(row[name])]  # ещё не учили
             if points:
                 losses.plot(*zip(*points, strict=True), marker="o", label=label)
         losses.set(xlabel="эпоха", ylabel="потери, нат")

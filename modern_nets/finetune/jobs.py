@@ -118,11 +118,11 @@ def _texts(options: Options, accelerator: Accelerator) -> Job:
     n_tokens = _window(options, start, MOST_BERT_TOKENS)
     tokenizer = start.tokenizer
     assert tokenizer is not None
-    full = [encoding.ids for encoding in tokenizer.encode_batch(texts.texts)]
     tokenizer.enable_truncation(n_tokens)
-    ids = [encoding.ids for encoding in tokenizer.encode_batch(texts.texts)]
+    encoded = tokenizer.encode_batch(texts.texts)
     tokenizer.no_truncation()
-    cut = sum(len(row) > n_tokens for row in full)
+    ids = [encoding.ids for encoding in encoded]
+    cut = sum(bool(encoding.overflowing) for encoding in encoded)
     task = TextTask(
         [ids[i] for i in texts.split.train],
         [texts.labels[i] for i in texts.split.train],

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from modern_nets.finetune.data import Skip, csv_text, write_whole
 from modern_nets.finetune.models import CLASSES, END, check_architecture, read_tokenizer
-from modern_nets.finetune.pictures import SUFFIXES
+from modern_nets.finetune.pictures import SUFFIXES as PICTURE_SUFFIXES
 from modern_nets.finetune.tables import Table, read_text
-from modern_nets.finetune.texts import TEXT_COLUMNS
+from modern_nets.finetune.texts import SUFFIXES as TEXT_SUFFIXES
+from modern_nets.finetune.texts import TABLE_SUFFIXES, TEXT_COLUMNS, padded
 from modern_nets.generate import generate
 from modern_nets.pictures import pixel_values, read_picture
+from modern_nets.training.measures import percent
 from modern_nets.training.processes import find_device
 
 BATCH = 32
@@ -133,7 +134,7 @@ def _pictures(model: Any, place: Path, files: Sequence[Path], skipped: list[Skip
             yield (str(path), *(part for pair in found for part in pair))
 
     batch: list[tuple[Path, Any]] = []
-    for path in _spread(files, SUFFIXES, skipped):
+    for path in _spread(files, PICTURE_SUFFIXES, skipped):
         try:
             batch.append((path, read_picture(path, mode=mode)))
         except (OSError, ValueError) as error:
@@ -152,17 +153,16 @@ def _texts(
     tokenizer, device = read_tokenizer(place), next(model.parameters()).device
     tokenizer.enable_truncation(model.config.max_tokens)
     found: list[tuple[str, str, str]] = []  # файл, строка, текст
-    for path in _spread(files, {".csv", ".tsv", ".txt"}, skipped):
+    for path in _spread(files, TABLE_SUFFIXES, skipped):
         try:
             found += _lines(path, encoding, column, skipped)
         except (OSError, ValueError) as error:
             skipped.append(Skip(str(path), str(error)))
     for start in range(0, len(found), BATCH):
         part = found[start : start + BATCH]
-        ids = [torch.tensor(row.ids) for row in tokenizer.encode_batch([text for _, _, text in part])]
-        mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
-        padded = pad_sequence(ids, batch_first=True, padding_value=model.config.pad_token_id or 0)
-        logits = model(padded.to(device), mask.to(device)).logits
+        encoded = tokenizer.encode_batch([text for _, _, text in part])
+        ids, mask = padded([encoding.ids for encoding in encoded], model.config.pad_token_id or 0)
+        logits = model(ids.to(device), mask.to(device)).logits
         for (file, line, text), classes in zip(part, _class_rows(model, logits), strict=True):
             yield (file, line, *classes[0], text)
 
@@ -203,7 +203,7 @@ def _continued(
     end, room = tokenizer.token_to_id(END), window - max_new_tokens
     if room < 1 or max_new_tokens < 1:
         raise ValueError(f"--max-new-tokens — от 1 до {window - 1}, а пришло {max_new_tokens}.")
-    for path in _spread(files, {".txt", ".py", ".md"}, skipped):
+    for path in _spread(files, TEXT_SUFFIXES, skipped):
         try:
             text = read_text(path, encoding)[0].rstrip("\n")
             if not text.strip():
@@ -237,13 +237,8 @@ def _shown(architecture: str, row: Answer) -> str:
     if architecture == "bert":
         file, line, name, chance, text = row
         where = f"{file}:{line}" if line else file
-        return (
-            f"{where}  {name}  {_percent(chance)}  {text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + '…'}"
-        )
+        brief = text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"
+        return f"{where}  {name}  {percent(float(chance))}  {brief}"
     file, *pairs = row
-    shown = [f"{name} {_percent(chance)}" for name, chance in zip(pairs[::2], pairs[1::2], strict=True)]
+    shown = [f"{name} {percent(float(chance))}" for name, chance in zip(pairs[::2], pairs[1::2], strict=True)]
     return "  ".join([file, *shown])
-
-
-def _percent(chance: str) -> str:
-    return f"{100 * float(chance):.1f} %".replace(".", ",")

@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from modern_nets.finetune.folder import Row, RunFolder
 from modern_nets.finetune.jobs import Job, prepare
 from modern_nets.finetune.options import Options
 from modern_nets.training.loop import Plan, schedule, train
-from modern_nets.training.measures import share
+from modern_nets.training.measures import decimal, percent, share
 from modern_nets.training.processes import accelerator_for, find_device, from_main
 
 
@@ -154,7 +153,7 @@ def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, ac
     millions = start.n_parameters / 1e6
     head = "голова новая" if start.has_new_head else "голова прежняя"
     head = "учится одна голова" if options.freeze else head
-    size = f"{comma(millions, 1 if millions >= 1 else 3)} млн параметров"
+    size = f"{decimal(millions, 1 if millions >= 1 else 3)} млн параметров"
     say(f"Модель: {start.source}, {size}" + ("." if options.architecture == "gpt" else f"; {head}."))
     for line in job.about:
         say(line)
@@ -171,16 +170,16 @@ def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, ac
 
 
 def _progress(row: Row, metric: str, is_best: bool) -> None:
-    names = {"accuracy": f"точность {percent(row['accuracy'])}" if metric == "accuracy" else ""}
-    names["perplexity"] = f"перплексия {comma(row['perplexity'], 2)}" if metric == "perplexity" else ""
-    trained = "" if row["train_loss"] != row["train_loss"] else f"потери {comma(row['train_loss'], 3)}, "
+    trained = "" if math.isnan(row["train_loss"]) else f"потери {decimal(row['train_loss'], 3)}, "
+    is_share = metric == "accuracy"
+    quality = f"точность {percent(row[metric])}" if is_share else f"перплексия {decimal(row[metric], 2)}"
     star = " — лучшая" if is_best else ""
-    text = f"эпоха {int(row['epoch'])}: {trained}на проверке {comma(row['valid_loss'], 3)}, {names[metric]}{star}"
-    print(text, flush=True, file=sys.stdout)
+    epoch, valid = int(row["epoch"]), decimal(row["valid_loss"], 3)
+    print(f"эпоха {epoch}: {trained}на проверке {valid}, {quality}{star}", flush=True)
 
 
 def _result(job: Job, rows: list[Row], folder: RunFolder, pace: float, accelerator: Accelerator) -> dict[str, Any]:
-    best = max(rows, key=folder._rank)
+    best = max(rows, key=folder.rank)
     result: dict[str, Any] = {"best": best, "seconds_per_step": pace, "num_processes": accelerator.num_processes}
     if job.baseline is not None:
         n = job.identity["n_valid"]
@@ -202,32 +201,7 @@ def _summary(say: Callable[[str], None], job: Job, result: dict[str, Any], folde
         )
         say(f"Всегда отвечать самым частым классом — {percent(job.baseline)}.")
     else:
-        before, after = (comma(result["perplexity"][name], 2) for name in ("before", "best"))
+        before, after = (decimal(result["perplexity"][name], 2) for name in ("before", "best"))
         say(f"Лучшая эпоха — {int(best['epoch'])}: перплексия {after}, до обучения — {before}.")
-        say(f"Битов на байт проверочного текста — {comma(result['bits_per_byte'], 2)}.")
+        say(f"Битов на байт проверочного текста — {decimal(result['bits_per_byte'], 2)}.")
     say(f"Модель: {folder.best}. Спросить её: modern-nets predict {folder.path} файл")
-
-
-def comma(value: float, digits: int) -> str:
-    """Число по-русски.
-
-    Args:
-        value: Число.
-        digits: Знаков после запятой.
-
-    Returns:
-        Строка с десятичной запятой.
-    """
-    return f"{value:.{digits}f}".replace(".", ",")
-
-
-def percent(value: float) -> str:
-    """Доля в процентах по-русски.
-
-    Args:
-        value: Доля от 0 до 1.
-
-    Returns:
-        Строка вида «93,5 %».
-    """
-    return f"{comma(100 * value, 1)} %"

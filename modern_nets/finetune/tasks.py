@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from modern_nets.finetune.data import Epochs
 from modern_nets.finetune.pictures import Pictures, Reader, distort
+from modern_nets.finetune.texts import padded
 from modern_nets.training.processes import Batch, share_of
 
 VALID_BATCH = 64
@@ -206,9 +206,7 @@ class TextTask(Task):
         self.train_labels, self.valid_labels = torch.tensor(train_labels), torch.tensor(valid_labels)
 
     def _padded(self, rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-        ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=self.pad)
-        sizes = torch.tensor([len(row) for row in rows])
-        mask = (torch.arange(ids.shape[1]) < sizes[:, None]).long()  # (B, T)
+        ids, mask = padded(rows, self.pad)
         return ids.to(device), mask.to(device)
 
     def draw(self, step: int) -> Batch:

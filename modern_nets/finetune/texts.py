@@ -2,10 +2,13 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from modern_nets.finetune.data import Skip, Split, check_classes, digest, stratified
 from modern_nets.finetune.options import Options
@@ -20,6 +23,8 @@ TEXT_COLUMNS, LABEL_COLUMNS = ("text", "sentence"), ("label",)
 """Столбцы, которые берутся, если их не назвали; sentence и label — в SST-2."""
 SUFFIXES = {".txt", ".py", ".md"}
 """Какие файлы папки читать GPT."""
+TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
+"""Какие файлы читать классификатору текстов."""
 GPT_VALID_SHARE = 0.1
 """Какая доля текста откладывается на проверку GPT."""
 
@@ -160,7 +165,7 @@ def _table_files(options: Options) -> tuple[Path, Path | None]:
             )
         names = [f"{name}{found[0].suffix}" for name in ("dev", "valid", "validation")]
         return found[0], valid or next((path / name for name in names if (path / name).is_file()), None)
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt") and path.is_file():
+    if path.suffix.lower() not in TABLE_SUFFIXES and path.is_file():
         raise ValueError(f"{path} — не таблица: нужен CSV или TSV, у которого в первой строке имена столбцов.")
     return path, valid
 
@@ -259,3 +264,18 @@ def _read_corpus(path: Path, options: Options) -> tuple[list[str], list[Skip], l
     if not texts:
         raise ValueError(f"В папке {path} не прочёлся ни один файл из {len(files)}: {skipped[0].reason}")
     return list(texts), skipped, []
+
+
+def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[Tensor, Tensor]:
+    """Складывает тексты разной длины в один пакет.
+
+    Args:
+        rows: Номера токенов текстов.
+        pad_token_id: Номер заполнителя.
+
+    Returns:
+        Номера токенов с заполнителями справа и маска (1 — настоящий токен), обе формы (B, T).
+    """
+    ids = pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=pad_token_id)
+    sizes = torch.tensor([len(row) for row in rows])
+    return ids, (torch.arange(ids.shape[1]) < sizes[:, None]).long()

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import safe_open
 
 from modern_nets.training.loop import History, Plan
+from modern_nets.training.measures import decimal, percent
 from modern_nets.training.shelf import write_json
 
 BATCH_STATISTICS = {"running_mean", "running_var", "num_batches_tracked"}
@@ -136,8 +137,8 @@ def card(name: str, folder: Path, plan: Plan) -> str:
         shapes = [file.get_slice(key).get_shape() for key in keys]
     parameters = f"{sum(math.prod(shape) for shape in shapes):_}".replace("_", " ")
     minutes = quality["training_minutes"]
-    duration = f"{_number(minutes, 0)} мин" if minutes >= 1 else "меньше минуты"
-    megabytes = _number(weights.stat().st_size / 1e6, 2)
+    duration = f"{decimal(minutes, 0)} мин" if minutes >= 1 else "меньше минуты"
+    megabytes = decimal(weights.stat().st_size / 1e6, 2)
     return f"""# {name}
 
 {about["title"]}.
@@ -242,12 +243,12 @@ def _code_rows(quality: dict[str, Any]) -> list[tuple[str, str]]:
     modules = quality["modules"]
     return [
         ("бит на байт отложенных модулей", _value(quality["bits_per_byte"])),
-        ("то же, `xz -9e`", _number(quality["xz_bits_per_byte"], 2)),
+        ("то же, `xz -9e`", decimal(quality["xz_bits_per_byte"], 2)),
         ("то же, 5-граммы над байтами", _value(quality["five_gram_bits_per_byte"])),
         ("функций, продолженных без синтаксических ошибок", _share(quality["parsed"])),
         ("отрезков по 50 знаков, стоящих в обучающем тексте", _share(quality["copied_50_characters"])),
         ("то же в отложенных модулях, написанных людьми", _share(quality["copied_50_characters_of_real_code"])),
-        ("бит на байт, `xz -9e`, прочитавший обучающий текст", _number(quality["xz_after_training_text"], 2)),
+        ("бит на байт, `xz -9e`, прочитавший обучающий текст", decimal(quality["xz_after_training_text"], 2)),
         ("Python", quality["python"]),
         ("файлов обучающих / отложенных", f"{modules['learned']} / {modules['held_out']}"),
     ]
@@ -265,25 +266,17 @@ def _digits_rows(quality: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _share(measured: dict[str, Any]) -> str:
-    interval = f"{_percent(measured['low'])}–{_percent(measured['high'])}"
-    return f"{_percent(measured['value'])} ({interval}; примеров {measured['n']})"
+    interval = f"{percent(measured['low'])}–{percent(measured['high'])}"
+    return f"{percent(measured['value'])} ({interval}; примеров {measured['n']})"
 
 
 def _seeds(measured: dict[str, Any]) -> str:
-    return f"{_percent(measured['value'])} (от {_percent(measured['low'])} до {_percent(measured['high'])})"
+    return f"{percent(measured['value'])} (от {percent(measured['low'])} до {percent(measured['high'])})"
 
 
 def _value(measured: dict[str, Any]) -> str:
-    interval = f"{_number(measured['low'], 2)}–{_number(measured['high'], 2)}"
-    return f"{_number(measured['value'], 2)} ({interval}; кусков {measured['n']})"
-
-
-def _percent(value: float) -> str:
-    return f"{_number(100 * value, 1)} %"
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace(".", ",")
+    interval = f"{decimal(measured['low'], 2)}–{decimal(measured['high'], 2)}"
+    return f"{decimal(measured['value'], 2)} ({interval}; кусков {measured['n']})"
 
 
 def _short(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Деление данных и меры с доверительным интервалом: сколько бы ни было примеров, видно, чему верить."""
+"""Деление данных, меры с доверительным интервалом и их запись: сколько бы ни было примеров, видно, чему верить."""
 
 import hashlib
 import math
@@ -73,3 +73,28 @@ def seeds(values: list[float]) -> dict[str, Any]:
     """
     rounded = [round(value, 4) for value in values]
     return {"value": round(sum(values) / len(values), 4), "low": min(rounded), "high": max(rounded), "runs": rounded}
+
+
+def decimal(value: float, digits: int) -> str:
+    """Число по-русски.
+
+    Args:
+        value: Число.
+        digits: Знаков после запятой.
+
+    Returns:
+        Строка с десятичной запятой.
+    """
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
+def percent(value: float) -> str:
+    """Доля в процентах по-русски.
+
+    Args:
+        value: Доля от 0 до 1.
+
+    Returns:
+        Строка вида «93,5 %».
+    """
+    return f"{decimal(100 * value, 1)} %"
