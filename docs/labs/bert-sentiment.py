@@ -61,6 +61,7 @@ import torch
 import torch.nn.functional as F
 from modern_nets import at_hand
 from modern_nets.training.measures import share
+from modern_nets.training.processes import find_device
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import classification_report, confusion_matrix
@@ -69,12 +70,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
-if torch.cuda.is_available():
-    device = torch.device("cuda")
-elif torch.backends.mps.is_available():
-    device = torch.device("mps")
-else:
-    device = torch.device("cpu")
+device = find_device("auto")  # cuda, mps или cpu
 
 # %% [markdown]
 # ## Данные
@@ -670,8 +666,8 @@ plt.show()
 #
 # ## Что это значит и чего не значит
 #
-# - Доля верных на отзывах того же вида, что обучающие, ничего не обещает о других. Девять из десяти на простых
-#   уживаются с двумя из десяти на иронии. Виды, на которых модель проваливается, надо завести в проверке заранее.
+# - Доля верных на отзывах того же вида, что обучающие, ничего не обещает о других. Почти все верные ответы на простых
+#   уживаются с почти всеми неверными на иронии. Виды, на которых модель проваливается, надо завести в проверке заранее.
 # - Предобучение дало то, чего в разметке не было: слова. Вывода, который противоречит словам, оно не дало.
 # - Что дообучение лучше замороженной сети, здесь не доказано: интервалы соприкасаются, зёрен три.
 # - Не значит, что BERT не способна понять иронию. Ей показали 144 отзыва, в которых ирония не встречалась, и модель маленькая.
@@ -712,8 +708,8 @@ print(f"три эпохи SST-2 здесь: примерно {hours:.0f} ч")
 #    узнаются хуже: правило «приятные слова — доволен» перестало работать, а другого по семистам словам не найти.
 # 2. **Обманите модель.** `chance_of_pleased(tuned, ["…"])`: напишите отзыв, на котором она уверенно ошибётся, не употребив ни *not*, ни
 #    иронии. Сколько слов хватило?
-# 3. **По-русски.** `name = "cointegrated/rubert-tiny2"` (118 МБ, лицензия MIT), текст — `r["russian"]`. Мешок слов по
-#    шести областям угадывает 62 % простых; ставьте, где окажется BERT.
+# 3. **По-русски.** `name = "cointegrated/rubert-tiny2"` (118 МБ, лицензия MIT), текст — `r["russian"]`. Сперва измерьте
+#    по-русски мешок слов, потом ставьте, где окажется BERT.
 # 4. **Заморозьте половину**: `model.body.encoder.layer[:3].requires_grad_(False)` в `choose_trained`. Шаг станет почти
 #    вдвое дешевле. Хуже ли ответы, решайте по трём зёрнам, а не по одному.
 # 5. **`REAL = True`** на видеокарте. Прежде чем запускать, запишите ставку: спасут ли 67 тысяч фраз от иронии?

@@ -50,9 +50,10 @@ import torch.nn.functional as F
 from modern_nets import at_hand
 from modern_nets.mlp import PictureMLP, PictureMLPConfig
 from modern_nets.resnet import ResNet, resnet18
+from modern_nets.training.processes import find_device
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import classification_report, confusion_matrix
+from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.model_selection import train_test_split
 from torchvision.datasets.utils import download_and_extract_archive
 from tqdm import tqdm
@@ -70,12 +71,7 @@ else:
     SIDE, SHIFT, FLIP = 12, 0, False
     WHITE, MEAN, STD = 16, (0.5,), (0.5,)
 
-if torch.cuda.is_available():
-    device = torch.device("cuda")
-elif torch.backends.mps.is_available():
-    device = torch.device("mps")
-else:
-    device = torch.device("cpu")
+device = find_device("auto")  # cuda, mps или cpu
 print("считает", device)
 
 # %% [markdown]
@@ -521,18 +517,17 @@ same_resnet, same_mlp = same["вся сеть"], same["MLP"]
 net = runs["вся сеть", middle, SEEDS[0]].net
 chances = predict(net, test_x).softmax(1)
 answers = chances.argmax(1)
-matrix = confusion_matrix(test_y, answers)
 figure, axis = plt.subplots(figsize=(4, 4))
-axis.imshow(matrix, cmap="Blues")
-for row in range(len(names)):
-    for column in range(len(names)):
-        number = matrix[row, column]
-        color = "#ffffff" if number > matrix.max() / 2 else "#111111"
-        axis.text(column, row, number, ha="center", va="center", color=color)
-axis.set_xticks(range(len(names)), names, rotation=0 if len(names) < 6 else 90)
-axis.set_yticks(range(len(names)), names)
-axis.set_xlabel("ответ")
-axis.set_ylabel("верно")
+ConfusionMatrixDisplay.from_predictions(
+    test_y,
+    answers,
+    display_labels=names,
+    xticks_rotation=90 if len(names) > 5 else 0,
+    cmap="Blues",
+    colorbar=False,
+    ax=axis,
+)
+axis.set(xlabel="ответ", ylabel="верно")
 plt.show()
 
 # %%
