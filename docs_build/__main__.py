@@ -1,6 +1,7 @@
 """Команды конвейера.
 
 python -m docs_build run [СТРАНИЦА …] [--all]   выполнить устаревшие (или все) страницы и записать выводы
+python -m docs_build run СТРАНИЦА … --remeasure  выполнить страницы и записать новые выводы, даже если прежние верны
 python -m docs_build check [СТРАНИЦА …]         выполнить страницы с нуля и сравнить с записями
 python -m docs_build export ПАПКА               страницы с выводами как обычный Markdown
 """
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = commands.add_parser("run", help="выполнить устаревшие страницы и записать выводы")
     run.add_argument("pages", nargs="*", type=Path, metavar="СТРАНИЦА")
     run.add_argument("--all", action="store_true", help="выполнить и те, чьи записи верны")
+    run.add_argument(
+        "--remeasure", action="store_true", help="записать и то, что сошлось с прежним: снова измерить время"
+    )
     check = commands.add_parser("check", help="выполнить страницы с нуля и сравнить с записями")
     check.add_argument("pages", nargs="*", type=Path, metavar="СТРАНИЦА")
     export = commands.add_parser("export", help="записать страницы с выводами как обычный Markdown")
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with build_lock:
             if not options.pages:
                 records.remove_leftovers({page.name for page in pages})
-            return run_pages(pages, everything=options.all)
+            return run_pages(pages, everything=options.all, remeasure=options.remeasure)
     except DocsError as error:
         return report([error])
     except KeyboardInterrupt:
@@ -58,16 +62,18 @@ def load_pages(paths: Sequence[Path]) -> list[Page]:
     return [load_lab(path).page if path.suffix == ".py" else load_page(path) for path in found]
 
 
-def run_pages(pages: list[Page], *, everything: bool) -> int:
-    """Выполняет страницы; верную запись, с которой вывод сошёлся, не переписывает."""
+def run_pages(pages: list[Page], *, everything: bool, remeasure: bool) -> int:
+    """Выполняет страницы; верную запись, с которой вывод сошёлся, переписывает лишь по просьбе."""
     waiting = [
-        page for page in pages if everything or not records.is_fresh(records.read_record(page.name), page.blocks)
+        page
+        for page in pages
+        if everything or remeasure or not records.is_fresh(records.read_record(page.name), page.blocks)
     ]
     if not waiting:
         print("Все записи верны, выполнять нечего.")
 
     def keep(page: Page, record: records.Record, pictures: dict[str, str]) -> None:
-        old = records.read_record(page.name)
+        old = None if remeasure else records.read_record(page.name)
         if old and records.is_fresh(old, page.blocks) and not record_differences(page, old, record, pictures):
             return
         records.write_record(record, pictures)

@@ -258,6 +258,16 @@ def test_fresh_execution_gives_the_same_record(project):
     assert record(project) == first
 
 
+def test_time_is_measured_again_only_when_asked(project):
+    add_block(project, "# docs: timed\nimport time\nprint(time.perf_counter_ns())")
+    project.command("docs_build", "run")
+    first = record(project)
+    project.command("docs_build", "run", "--all")
+    assert record(project) == first
+    project.command("docs_build", "run", "docs/lesson.md", "--remeasure")
+    assert record(project) != first
+
+
 def test_check_notices_an_output_that_changed(project):
     project.write("modern_nets/used.py", "import os\n\nADDEND = int(os.environ.get('ADDEND', 2))\n")
     project.command("docs_build", "run")
