@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 
 from modern_nets.finetune import models
@@ -20,12 +19,14 @@ from modern_nets.finetune.options import (
 )
 from modern_nets.finetune.pictures import load_pictures
 from modern_nets.finetune.tasks import NextTokenTask, PictureTask, Task, TextTask
-from modern_nets.finetune.texts import load_corpus, load_texts
+from modern_nets.finetune.texts import load_corpus, load_texts, token_tape
 
 MOST_STEPS_UNSAVED = 500
 """Чекпоинт пишется раз в эпоху, но не реже чем через столько шагов."""
 MOST_BERT_TOKENS, MOST_GPT_TOKENS = 256, 512
 """Сколько токенов читать, если не сказано: память растёт быстрее длины."""
+MOST_AT_ONCE = 1000
+"""По столько текстов разбирает токенизатор: описание токена занимает в сто раз больше места, чем номер."""
 
 
 @dataclass
@@ -119,10 +120,12 @@ def _texts(options: Options, accelerator: Accelerator) -> Job:
     tokenizer = start.tokenizer
     assert tokenizer is not None
     tokenizer.enable_truncation(n_tokens)
-    encoded = tokenizer.encode_batch(texts.texts)
+    ids, cut = [], 0
+    for first in range(0, len(texts.texts), MOST_AT_ONCE):
+        for encoding in tokenizer.encode_batch_fast(texts.texts[first : first + MOST_AT_ONCE]):
+            ids.append(encoding.ids)
+            cut += bool(encoding.overflowing)
     tokenizer.no_truncation()
-    ids = [encoding.ids for encoding in encoded]
-    cut = sum(bool(encoding.overflowing) for encoding in encoded)
     task = TextTask(
         [ids[i] for i in texts.split.train],
         [texts.labels[i] for i in texts.split.train],
@@ -146,12 +149,7 @@ def _language(options: Options, accelerator: Accelerator) -> Job:
     n_tokens = _window(options, start, MOST_GPT_TOKENS)
     tokenizer = start.tokenizer
     assert tokenizer is not None
-    end = tokenizer.token_to_id(models.END)
-    border = [] if end is None else [end]  # перед каждым текстом — конец предыдущего
-    tapes = [
-        torch.tensor([token for encoding in tokenizer.encode_batch(part) for token in (*border, *encoding.ids)])
-        for part in (corpus.train, corpus.valid)
-    ]
+    tapes = [token_tape(part, tokenizer) for part in (corpus.train, corpus.valid)]
     if len(tapes[0]) <= n_tokens or len(tapes[1]) < 2:
         raise ValueError(
             f"Текст короток: обучающих токенов — {len(tapes[0])}, проверочных — {len(tapes[1])}, а окно — {n_tokens}. "

@@ -56,7 +56,6 @@ TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
 )
-END = "<|endoftext|>"
 
 
 @dataclass

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from modern_nets.finetune.data import Skip, csv_text, write_whole
-from modern_nets.finetune.models import CLASSES, END, check_architecture, read_tokenizer
+from modern_nets.finetune.models import CLASSES, check_architecture, read_tokenizer
 from modern_nets.finetune.pictures import SUFFIXES as PICTURE_SUFFIXES
 from modern_nets.finetune.tables import Table, read_text
+from modern_nets.finetune.texts import END, TABLE_SUFFIXES, TEXT_COLUMNS, padded
 from modern_nets.finetune.texts import SUFFIXES as TEXT_SUFFIXES
-from modern_nets.finetune.texts import TABLE_SUFFIXES, TEXT_COLUMNS, padded
 from modern_nets.generate import generate
 from modern_nets.pictures import pixel_values, read_picture
 from modern_nets.training.measures import percent

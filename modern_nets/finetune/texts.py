@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from torch.nn.utils.rnn import pad_sequence
 from modern_nets.finetune.data import Skip, Split, check_classes, digest, stratified
 from modern_nets.finetune.options import Options
 from modern_nets.finetune.tables import Table, read_text
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 REVIEWS = Path(__file__).parent.parent / "data" / "reviews.csv"
 """Отзывы, написанные для курса."""
@@ -27,6 +31,10 @@ TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 """Какие файлы читать классификатору текстов."""
 GPT_VALID_SHARE = 0.1
 """Какая доля текста откладывается на проверку GPT."""
+END = "<|endoftext|>"
+"""Токен конца текста у GPT-2."""
+PIECE, WORD_END = 250_000, re.compile(r"(?<=\S)\s")
+"""По столько символов текста разбирает токенизатор; где их можно разрезать."""
 
 
 @dataclass
@@ -264,6 +272,42 @@ def _read_corpus(path: Path, options: Options) -> tuple[list[str], list[Skip], l
     if not texts:
         raise ValueError(f"В папке {path} не прочёлся ни один файл из {len(files)}: {skipped[0].reason}")
     return list(texts), skipped, []
+
+
+def token_tape(texts: list[str], tokenizer: "Tokenizer") -> Tensor:
+    """Лента токенов: тексты подряд, перед каждым — токен конца предыдущего, если он у модели есть.
+
+    Длинный текст разбирается по частям: описание токена в tokenizers занимает в сто раз больше места, чем номер.
+
+    Args:
+        texts: Тексты.
+        tokenizer: Токенизатор.
+
+    Returns:
+        Номера токенов, форма (N,).
+    """
+    end = tokenizer.token_to_id(END)
+    border = [*([] if end is None else [end]), *tokenizer.encode("").ids]
+    tape = []
+    for text in texts:
+        tape.append(torch.tensor(border, dtype=torch.long))
+        pieces = list(_pieces(text))
+        for first in range(0, len(pieces), 16):  # части разбираются параллельно
+            for encoding in tokenizer.encode_batch_fast(pieces[first : first + 16], add_special_tokens=False):
+                tape.append(torch.tensor(encoding.ids, dtype=torch.long))
+    return torch.cat(tape)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Части текста, стык которых — перед пробелом или концом строки после буквы: через него токен GPT не переходит."""
+    start = 0
+    while len(text) - start > PIECE:
+        border = WORD_END.search(text, start + PIECE)
+        if border is None:
+            break
+        yield text[start : border.start()]
+        start = border.start()
+    yield text[start:]
 
 
 def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[Tensor, Tensor]:

@@ -7,9 +7,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modern_nets import at_hand
 from modern_nets.finetune.data import Epochs, Split, stratified
+from modern_nets.finetune.models import read_tokenizer
 from modern_nets.finetune.pictures import Pictures, distort
 from modern_nets.finetune.tasks import NextTokenTask, PictureTask
+from modern_nets.finetune.texts import END, token_tape
+
+
+TOKENIZER = read_tokenizer(at_hand("tiny-gpt-py"))
+
+
+@given(st.lists(st.text("a \n\t_.é0'", max_size=60), min_size=1, max_size=3), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_long_text_is_cut_where_no_token_crosses(texts: list[str], piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modern_nets.finetune.texts.PIECE", piece)
+        tape = token_tape(texts, TOKENIZER).tolist()
+    end = TOKENIZER.token_to_id(END)
+    assert tape == [token for text in texts for token in (end, *TOKENIZER.encode(text).ids)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), min_size=12, max_size=80), st.integers(0, 5))
