@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from modern_nets import ask, embedded
 from modern_nets.config import unknown_name
@@ -53,12 +53,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Help(argparse.HelpFormatter):
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """Вместо «usage:» — по-русски."""
+        super().add_usage(usage, actions, groups, "как писать: " if prefix is None else prefix)
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, formatter_class=_Help, add_help=False)
+        self._positionals.title, self._optionals.title = "что назвать", "ручки"
+        self.add_argument("-h", "--help", action="help", help="показать эту подсказку")
+
     def error(self, message: str) -> NoReturn:
         """Сообщения argparse — английские: вместо них — что не так по-русски и как команда пишется."""
         plain = message.replace("'", "")  # в кавычках ли значения, зависит от версии Python
-        said = next((f"{said.format(*found.groups())} " for pattern, said in _SAID if (found := pattern(plain))), "")
-        self.exit(2, f"Команда записана не так. {said}{self.format_usage()}Подробнее: {self.prog} --help\n")
+        said = next((said.format(*found.groups()) for pattern, said in _SAID if (found := pattern(plain))), "")
+        self.exit(2, f"Команда записана не так. {said}\n{self.format_usage()}Подробнее: {self.prog} --help\n")
 
 
 _SAID = [

@@ -158,48 +158,78 @@ def add_commands(commands: Any) -> None:
     Args:
         commands: Набор команд argparse.
     """
-    _add_finetune(commands.add_parser("finetune", help="дообучить на своих картинках, текстах или коде"))
-    _add_predict(commands.add_parser("predict", help="ответы дообученной модели на файлы"))
+    finetune = commands.add_parser(
+        "finetune",
+        help="дообучить на своих картинках, текстах или коде",
+        description="Дообучает модель и оставляет папку обучения: чекпоинт, кривые, лучшую модель. Чего не назвали, "
+        "команда выберет сама и напечатает.",
+        epilog="Без сети: modern-nets finetune resnet --data digits --out runs/digits",
+    )
+    _add_finetune(finetune)
+    predict = commands.add_parser(
+        "predict",
+        help="ответы дообученной модели на файлы",
+        description="Отвечает на файлы: у картинок и текстов называет класс, у GPT продолжает начало.",
+        epilog="Пример: modern-nets predict runs/digits скан.png",
+    )
+    _add_predict(predict)
 
 
 def _add_finetune(command: argparse.ArgumentParser) -> None:
     add: Callable[..., Any] = command.add_argument
-    add("architecture", choices=ARCHITECTURES, metavar="архитектура", help=", ".join(ARCHITECTURES))
+    add("architecture", choices=ARCHITECTURES, metavar="архитектура", help="что учить: " + ", ".join(ARCHITECTURES))
     sets = ", ".join(PICTURE_SETS + TEXT_SETS)
     add("--data", required=True, metavar="что", help=f"имя набора ({sets}), папка или файл")
     add("--data-dir", type=Path, default=Path("data"), metavar="папка", help="где лежат cifar10 и pets (data)")
     add("--download", action="store_true", help="скачать cifar10 или pets, если их там нет")
     add("--model", metavar="имя", help="с чего начать: модель под рукой, папка или официальное имя")
-    add("--from-scratch", action="store_true", help="начать со случайных весов")
-    add("--freeze", action="store_true", help="учить только голову")
-    add("--epochs", type=int, metavar="N", help="сколько раз пройти данные")
+    add("--from-scratch", action="store_true", help="начать со случайных весов, а не с обученных")
+    add("--freeze", action="store_true", help="учить только голову (resnet, vit, bert)")
+    add("--epochs", type=int, metavar="N", help="сколько раз пройти обучающие примеры")
     add("--batch-size", type=int, metavar="N", help="примеров в шаге, вместе на всех процессах")
     add("--learning-rate", type=float, metavar="X", help="наибольшая скорость обучения")
     add("--seed", type=int, default=0, metavar="N", help="зерно (0)")
     add("--save-every", type=int, metavar="N", help="через сколько шагов писать чекпоинт")
-    add("--out", type=Path, required=True, metavar="папка", help="папка обучения; её ещё не должно быть")
-    add("--device", default="auto", metavar="имя", help="auto, cpu, cuda или mps")
-    add("--precision", default="no", choices=("no", "bf16", "fp16"), metavar="вид", help="no, bf16 или fp16")
+    add("--out", type=Path, required=True, metavar="папка", help="папка обучения: новая, а с --resume — прежняя")
+    add("--device", default="auto", metavar="имя", help="auto (лучшее, что есть), cpu, cuda или mps")
+    add(
+        "--precision",
+        default="no",
+        choices=("no", "bf16", "fp16"),
+        metavar="вид",
+        help="прямой проход: no (float32), bf16 или fp16",
+    )
     add("--resume", action="store_true", help="продолжить прерванное обучение из --out")
     add("--workers", type=int, default=2, metavar="N", help="потоков, читающих картинки (2)")
-    add("--augment", choices=AUGMENTATIONS, metavar="вид", help="искажения картинок: " + ", ".join(AUGMENTATIONS))
-    add("--valid", metavar="файл", help="проверочные тексты; без него отложится часть обучающих")
-    add("--text-column", metavar="имя", help="столбец с текстом (text)")
+    add(
+        "--augment",
+        choices=AUGMENTATIONS,
+        metavar="вид",
+        help="искажения картинок: no, shift (сдвиг), flip (и зеркало)",
+    )
+    add("--valid", metavar="что", help="проверочные тексты; без них отложится часть обучающих")
+    add("--text-column", metavar="имя", help="столбец с текстом (text или sentence)")
     add("--label-column", metavar="имя", help="столбец с меткой (label)")
     add("--encoding", metavar="имя", help="кодировка текста; без неё угадывается")
-    add("--max-tokens", type=int, metavar="N", help="сколько токенов текста читать")
+    add("--max-tokens", type=int, metavar="N", help="сколько токенов читает bert и какое окно у gpt")
     command.set_defaults(run=_finetune)
 
 
 def _add_predict(command: argparse.ArgumentParser) -> None:
     add: Callable[..., Any] = command.add_argument
     add("model", type=Path, metavar="папка", help="папка обучения (берётся лучшая модель) или модели")
-    add("files", nargs="+", type=Path, metavar="файл", help="картинки или папки с ними, тексты, начала для GPT")
+    add(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="файл",
+        help="картинки, таблицы, тексты, начала для GPT; папки с ними",
+    )
     add("--out", type=Path, metavar="файл", help="записать ответы и в этот CSV")
-    add("--text-column", metavar="имя", help="столбец с текстом в CSV")
+    add("--text-column", metavar="имя", help="столбец с текстом в таблице (тот же, что при обучении)")
     add("--encoding", metavar="имя", help="кодировка текста; без неё угадывается")
     add("--device", default="auto", metavar="имя", help="auto, cpu, cuda или mps")
-    add("--max-new-tokens", type=int, metavar="N", help="сколько токенов дописать (GPT)")
+    add("--max-new-tokens", type=int, metavar="N", help="сколько токенов дописать (GPT; обычно 60)")
     add("--temperature", type=float, default=0.0, metavar="T", help="0 — жадно; больше — случайнее (GPT)")
     add("--top-p", type=float, metavar="P", help="только вероятные, всего на долю P (GPT)")
     add("--seed", type=int, default=0, metavar="N", help="зерно случайного выбора (GPT)")

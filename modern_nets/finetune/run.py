@@ -165,7 +165,7 @@ def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, ac
     say(f"Процессов: {accelerator.num_processes}. Устройство: {accelerator.device.type}.")
     say(
         f"Эпох — {asked['epochs']}, шагов — {plan.n_steps}; общий пакет — {asked['batch_size']}, "
-        f"скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}, чекпоинт — раз в {plan.save_every} шагов."
+        f"скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}, шагов между чекпоинтами — {plan.save_every}."
     )
 
 
