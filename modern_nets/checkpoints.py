@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from modern_nets.config import Config
+from modern_nets.disk import flush
 from modern_nets.files import WEIGHTS, Checkpoint, read_checkpoint, torchvision_checkpoint
 from modern_nets.layout import INERT_FIELDS, Layout
 
@@ -145,6 +146,7 @@ class Pretrained(nn.Module):
                 # safetensors закрывает файл от всех, кроме владельца; права — как у любого нового файла.
                 shutil.copymode(Path(draft, "config.json"), Path(draft, WEIGHTS))
                 for name in (WEIGHTS, "config.json"):
+                    flush(Path(draft, name))
                     os.replace(Path(draft, name), folder / name)
         except (OSError, SafetensorError) as error:
             raise OSError(f"Модель не записалась в {folder}: {error}.") from error

@@ -62,7 +62,7 @@ class _Help(argparse.HelpFormatter):
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings, formatter_class=_Help, add_help=False)
-        self._positionals.title, self._optionals.title = "что назвать", "ручки"
+        self._positionals.title, self._optionals.title = "что назвать", "параметры"
         self.add_argument("-h", "--help", action="help", help="показать эту подсказку")
 
     def error(self, message: str) -> NoReturn:

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import math
-import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from modern_nets.disk import replacing
 
 VALID_SHARE = 0.2
 """Какая доля примеров откладывается на проверку, если проверочных не дали."""
@@ -166,7 +167,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Пишет файл рядом и ставит на место одним переименованием: половины файла не увидит никто.
+    """Пишет файл целиком или никак.
 
     Args:
         path: Файл.
@@ -175,10 +176,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: записать не удалось; прежний файл, если был, цел.
     """
-    draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(draft, path)
+        with replacing(path) as draft:
+            draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise OSError(f"Файл {path} не записался: {error}. Прежний, если был, цел.") from error

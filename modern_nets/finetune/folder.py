@@ -1,6 +1,5 @@
 """Папка обучения: что просили, как шло, лучшая модель. Ничего не пишется наполовину и не затирается."""
 
-import csv
 import io
 import json
 import math
@@ -12,10 +11,10 @@ from typing import Any
 
 from modern_nets.checkpoints import Pretrained
 from modern_nets.finetune.data import Skip, csv_text, write_whole
-from modern_nets.training.loop import CHECKPOINT
+from modern_nets.training.loop import CHECKPOINT, forget
 
 Row = dict[str, float]
-"""Строка metrics.csv: имя столбца → число."""
+"""Строка таблицы проверок: имя столбца → число."""
 NOT_COMPARED = {"data"}
 """Где лежат данные, неважно: их узнают по отпечатку."""
 
@@ -25,11 +24,10 @@ class RunFolder:
 
     Args:
         path: Где она.
-        metric: Мера качества: «accuracy» (больше — лучше) или «perplexity» (меньше — лучше).
     """
 
-    def __init__(self, path: Path, metric: str = "accuracy") -> None:
-        self.path, self.metric = Path(os.path.expanduser(path)), metric
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.expanduser(path))
         self.best = self.path / "best"
 
     def check(self, *, resume: bool) -> None:
@@ -62,10 +60,10 @@ class RunFolder:
             resume: Просят ли продолжить.
 
         Returns:
-            Прежние строки metrics.csv.
+            Прежние строки проверок.
 
         Raises:
-            ValueError: папка от другого обучения; она не тронута.
+            ValueError: папка от другого обучения или в ней не хватает файлов; она не тронута.
             OSError: записать не удалось.
         """
         if resume:
@@ -100,15 +98,16 @@ class RunFolder:
             )
 
     def _rows(self) -> list[Row]:
-        path = self.path / "metrics.csv"
-        if not path.is_file():
+        """Строки из metrics.json: metrics.csv — для людей, его могли открыть и сохранить иначе."""
+        path = self.path / "metrics.json"
+        if not path.is_file() and not self.best.is_dir():
             return []
-        table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
         try:
-            return [{name: float(value) for name, value in row.items()} for row in table]
-        except (TypeError, ValueError) as error:
+            return [{name: float(value) for name, value in row.items()} for row in json.loads(path.read_text("utf-8"))]
+        except (OSError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
-                f"{path} испорчен ({error}). Удалите его: обучение продолжится, ранние строки пропадут."
+                f"{path} не читается ({error}), а по нему узнают, какая эпоха была лучшей. Верните его или начните "
+                "в другой папке; лучшая модель цела."
             ) from error
 
     @property
@@ -118,9 +117,16 @@ class RunFolder:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """Итог законченного обучения; None, если оно не закончено."""
+        """Итог законченного обучения; None, если оно не закончено.
+
+        Raises:
+            ValueError: файл с итогом не читается.
+        """
         path = self.path / "result.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} не читается ({error}). Обучение закончено: модель — в {self.best}.") from error
 
     def better(self, row: Row, rows: list[Row]) -> bool:
         """Лучше ли проверка всех прежних.
@@ -141,16 +147,17 @@ class RunFolder:
             row: Строка.
 
         Returns:
-            Точность (у перплексии — ноль) и потери со знаком минус.
+            Точность (у GPT её нет — ноль) и потери со знаком минус.
         """
-        return (row["accuracy"] if self.metric == "accuracy" else 0.0, -row["valid_loss"])
+        return row.get("accuracy", 0.0), -row["valid_loss"]
 
     def record(self, rows: list[Row]) -> None:
-        """Переписывает metrics.csv.
+        """Переписывает metrics.json и metrics.csv.
 
         Args:
             rows: Все строки.
         """
+        write_whole(self.path / "metrics.json", json.dumps(rows, indent=1) + "\n")
         write_whole(
             self.path / "metrics.csv", csv_text(list(rows[-1]), [list(map(_plain, row.values())) for row in rows])
         )
@@ -172,8 +179,9 @@ class RunFolder:
         losses.set(xlabel="эпоха", ylabel="потери, нат")
         losses.legend()
         titles = {"accuracy": "точность на проверке", "perplexity": "перплексия на проверке"}
-        quality.plot([row["epoch"] for row in rows], [row[self.metric] for row in rows], marker="o", color="tab:green")
-        quality.set(xlabel="эпоха", ylabel=titles[self.metric])
+        metric = next(name for name in titles if name in rows[0])
+        quality.plot([row["epoch"] for row in rows], [row[metric] for row in rows], marker="o", color="tab:green")
+        quality.set(xlabel="эпоха", ylabel=titles[metric])
         for axes in (losses, quality):
             axes.grid(alpha=0.3)
         buffer = io.BytesIO()
@@ -211,7 +219,7 @@ class RunFolder:
             result: Итог.
         """
         write_whole(self.path / "result.json", _pretty(result))
-        (self.path / CHECKPOINT).unlink(missing_ok=True)
+        forget(self.path)
 
 
 def _plain(value: float) -> str:

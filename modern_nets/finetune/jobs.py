@@ -20,6 +20,7 @@ from modern_nets.finetune.options import (
 from modern_nets.finetune.pictures import load_pictures
 from modern_nets.finetune.tasks import NextTokenTask, PictureTask, Task, TextTask
 from modern_nets.finetune.texts import load_corpus, load_texts, token_tape
+from modern_nets.training.processes import one_by_one
 
 MOST_STEPS_UNSAVED = 500
 """Чекпоинт пишется раз в эпоху, но не реже чем через столько шагов."""
@@ -38,7 +39,7 @@ class Job:
         start: Модель.
         identity: По чему узнать обучение.
         skipped: Пропущенные примеры.
-        baseline: Доля самого частого класса среди проверочных; None у GPT.
+        baseline: Точность того, кто всегда называет класс, самый частый среди обучающих; None у GPT.
         about: Строки для экрана: какие данные.
         n_answers: Сколько токенов предсказывает GPT на проверке.
         n_bytes: Сколько байтов в проверочном тексте GPT.
@@ -68,7 +69,7 @@ def prepare(options: Options, accelerator: Accelerator) -> Job:
         ValueError, OSError: данные или модель не подходят.
     """
     defaults = DEFAULTS[options.architecture]
-    job = {"bert": _texts, "gpt": _language}.get(options.architecture, _pictures)(options, accelerator)
+    job = {"bert": _text_job, "gpt": _language_job}.get(options.architecture, _picture_job)(options, accelerator)
     smallest = job.task.epochs.n // job.task.epochs.n_batches
     if smallest < accelerator.num_processes:
         raise ValueError(
@@ -92,10 +93,10 @@ def prepare(options: Options, accelerator: Accelerator) -> Job:
     return job
 
 
-def _pictures(options: Options, accelerator: Accelerator) -> Job:
-    with accelerator.main_process_first():  # скачивает один
+def _picture_job(options: Options, accelerator: Accelerator) -> Job:
+    with one_by_one(accelerator):
         pictures = load_pictures(options)
-    with accelerator.main_process_first():
+    with one_by_one(accelerator):
         start = models.start(options, pictures.classes, is_small=pictures.is_small)
     augment = options.augment or pictures.augment
     task = PictureTask(
@@ -112,9 +113,9 @@ def _pictures(options: Options, accelerator: Accelerator) -> Job:
     return Job(task, start, identity, pictures.skipped, _most_frequent(pictures.labels, pictures.split), about)
 
 
-def _texts(options: Options, accelerator: Accelerator) -> Job:
+def _text_job(options: Options, accelerator: Accelerator) -> Job:
     texts = load_texts(options)
-    with accelerator.main_process_first():
+    with one_by_one(accelerator):
         start = models.start(options, texts.classes)
     n_tokens = _window(options, start, MOST_BERT_TOKENS)
     tokenizer = start.tokenizer
@@ -142,9 +143,9 @@ def _texts(options: Options, accelerator: Accelerator) -> Job:
     return Job(task, start, identity, texts.skipped, _most_frequent(texts.labels, texts.split), about)
 
 
-def _language(options: Options, accelerator: Accelerator) -> Job:
+def _language_job(options: Options, accelerator: Accelerator) -> Job:
     corpus = load_corpus(options)
-    with accelerator.main_process_first():
+    with one_by_one(accelerator):
         start = models.start(options)
     n_tokens = _window(options, start, MOST_GPT_TOKENS)
     tokenizer = start.tokenizer

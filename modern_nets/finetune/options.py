@@ -139,6 +139,8 @@ class Options:
 _PICTURES, _TABLES = ("resnet", "vit"), ("bert",)
 _ONLY_FOR = {
     "download": _PICTURES,
+    "data_dir": _PICTURES,
+    "workers": _PICTURES,
     "augment": _PICTURES,
     "valid": ("bert", "gpt"),
     "text_column": _TABLES,

@@ -12,12 +12,13 @@ from modern_nets.finetune.data import Skip, csv_text, write_whole
 from modern_nets.finetune.models import CLASSES, check_architecture, read_tokenizer
 from modern_nets.finetune.pictures import SUFFIXES as PICTURE_SUFFIXES
 from modern_nets.finetune.tables import Table, read_text
-from modern_nets.finetune.texts import END, TABLE_SUFFIXES, TEXT_COLUMNS, padded
 from modern_nets.finetune.texts import SUFFIXES as TEXT_SUFFIXES
+from modern_nets.finetune.texts import TABLE_SUFFIXES, TEXT_COLUMNS, padded
 from modern_nets.generate import generate
 from modern_nets.pictures import pixel_values, read_picture
 from modern_nets.training.measures import percent
 from modern_nets.training.processes import find_device
+from modern_nets.training.shelf import END
 
 BATCH = 32
 """Сколько примеров читать за раз."""
@@ -77,10 +78,10 @@ def predict(
     elif architecture == "bert":
         header = ("файл", "строка", "класс", "вероятность", "текст")
         column = text_column or _asked_column(folder)
-        answers = _texts(model, place, files, skipped, encoding, column)
+        answers = _classified_texts(model, place, files, skipped, encoding, column)
     else:
         header = ("файл", "класс", "вероятность", "второй", "его вероятность")
-        answers = _pictures(model, place, files, skipped)
+        answers = _classified_pictures(model, place, files, skipped)
     rows = []
     for row in answers:
         rows.append(row)
@@ -123,7 +124,7 @@ def _class_rows(model: Any, logits: torch.Tensor) -> Iterator[list[tuple[str, st
 
 
 @torch.no_grad()
-def _pictures(model: Any, place: Path, files: Sequence[Path], skipped: list[Skip]) -> Iterator[Answer]:
+def _classified_pictures(model: Any, place: Path, files: Sequence[Path], skipped: list[Skip]) -> Iterator[Answer]:
     mode = "L" if model.config.n_channels == 1 else "RGB"
     device = next(model.parameters()).device
 
@@ -147,7 +148,7 @@ def _pictures(model: Any, place: Path, files: Sequence[Path], skipped: list[Skip
 
 
 @torch.no_grad()
-def _texts(
+def _classified_texts(
     model: Any, place: Path, files: Sequence[Path], skipped: list[Skip], encoding: str | None, column: str | None
 ) -> Iterator[Answer]:
     tokenizer, device = read_tokenizer(place), next(model.parameters()).device

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from modern_nets.finetune.data import Skip, Split, check_classes, digest, stratified
 from modern_nets.finetune.options import Options
 from modern_nets.finetune.tables import Table, read_text
+from modern_nets.training.shelf import END
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -31,8 +32,6 @@ TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 """Какие файлы читать классификатору текстов."""
 GPT_VALID_SHARE = 0.1
 """Какая доля текста откладывается на проверку GPT."""
-END = "<|endoftext|>"
-"""Токен конца текста у GPT-2."""
 PIECE, WORD_END = 250_000, re.compile(r"(?<=\S)\s")
 """По столько символов текста разбирает токенизатор; где их можно разрезать."""
 
@@ -120,7 +119,7 @@ def _reviews(options: Options) -> Texts:
     notes = [f"Проверочные области: {', '.join(sorted(held))}; на них модель не учится."]
     pairs = [(text, REVIEW_LABELS.get(label, label)) for text, label in pairs]
     identity = {"data": "reviews", "text_column": table.columns[text_place]}
-    return _texts(pairs, split, identity, skipped, notes)
+    return _with_classes(pairs, split, identity, skipped, notes)
 
 
 def _table(options: Options) -> Texts:
@@ -158,7 +157,7 @@ def _table(options: Options) -> Texts:
             notes.append(f"Проверочных текстов, которые есть и среди обучающих, — {repeated} из {len(more)}.")
         split = Split(list(range(n_train)), list(range(n_train, n_train + len(more))))
         pairs, skipped = pairs + more, skipped + more_skipped
-    return _texts(pairs, split, identity, skipped, notes, seed=options.seed)
+    return _with_classes(pairs, split, identity, skipped, notes, seed=options.seed)
 
 
 def _table_files(options: Options) -> tuple[Path, Path | None]:
@@ -184,7 +183,7 @@ def _encoding_notes(path: Path, encoding: str, options: Options) -> list[str]:
     return [f"Кодировка {path.name} угадана: {encoding}. Если буквы не те, назовите её: --encoding."]
 
 
-def _texts(
+def _with_classes(
     pairs: list[tuple[str, str]],
     split: Split | None,
     identity: dict[str, str],

@@ -7,7 +7,6 @@
 
 import json
 import math
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from modern_nets.disk import replacing
 from modern_nets.training.processes import Batch, accelerator_for, from_main, share_of, tensors_from_main
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def save_checkpoint(
     losses: list[float],
     scaler: torch.amp.GradScaler | None = None,
 ) -> None:
-    """Пишет чекпоинт рядом и ставит на место одним переименованием: прерванная запись прежнего не портит.
+    """Пишет чекпоинт; прерванная запись прежнего не портит.
 
     Args:
         model: Модель.
@@ -235,13 +235,11 @@ def save_checkpoint(
     about = {"n_done": str(n_done), "plan": _identity(model, plan), "pace": str(pace)}
     if scaler is not None:
         about["scaler"] = json.dumps(scaler.state_dict())
-    draft = folder / f"{CHECKPOINT}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(copies, draft, metadata=about)
-        os.replace(draft, folder / CHECKPOINT)
+        with replacing(folder / CHECKPOINT) as draft:
+            save_file(copies, draft, metadata=about)
     except (OSError, SafetensorError) as error:
-        draft.unlink(missing_ok=True)
         raise OSError(f"Чекпоинт не записался в {folder}: {error}. Прежний, если был, цел.") from error
 
 
