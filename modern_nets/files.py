@@ -245,7 +245,7 @@ def _within_patience(ask: Callable[[], object]) -> None:
 
 
 def _at_hand() -> str:
-    return f"Без сети под рукой: {', '.join(names())} — их папки даёт modern_nets.at_hand(имя), команде — --model имя."
+    return f"Без сети под рукой: {', '.join(names())} — их папки даёт modern_nets.at_hand(имя)."
 
 
 def _brief(error: Exception) -> str:

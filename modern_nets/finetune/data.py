@@ -133,6 +133,19 @@ class Epochs:
         return self._shuffled[1][first:last]
 
 
+def is_hidden(path: Path, root: Path) -> bool:
+    """Скрыт ли файл: точкой начинается его имя или имя папки внутри `root`.
+
+    Args:
+        path: Файл.
+        root: Папка, которую назвали.
+
+    Returns:
+        True, если скрыт.
+    """
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
 def digest(parts: Iterable[bytes | str]) -> str:
     """Отпечаток данных: по нему папку обучения узнают.
 
@@ -171,13 +184,13 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
     Args:
         path: Файл.
-        content: Текст или байты.
+        content: Текст (имя файла, которое не в UTF-8, записывается кодами) или байты.
 
     Raises:
         OSError: записать не удалось; прежний файл, если был, цел.
     """
     try:
         with replacing(path) as draft:
-            draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+            draft.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
         raise OSError(f"Файл {path} не записался: {error}. Прежний, если был, цел.") from error

@@ -20,12 +20,17 @@ from modern_nets.finetune.options import (
 from modern_nets.finetune.pictures import load_pictures
 from modern_nets.finetune.tasks import NextTokenTask, PictureTask, Task, TextTask
 from modern_nets.finetune.texts import load_corpus, load_texts, token_tape
+from modern_nets.training.measures import decimal
 from modern_nets.training.processes import one_by_one
 
 MOST_STEPS_UNSAVED = 500
 """Чекпоинт пишется раз в эпоху, но не реже чем через столько шагов."""
 MOST_BERT_TOKENS, MOST_GPT_TOKENS = 256, 512
 """Сколько токенов читать, если не сказано: память растёт быстрее длины."""
+MOST_TOKENS_A_WORD = 4
+"""У знакомого языка токенов на слово меньше двух; если их столько, слова рассыпались на буквы."""
+SHOWN_CLASSES = 10
+"""Сколько имён классов назвать на экране."""
 MOST_AT_ONCE = 1000
 """По столько текстов разбирает токенизатор: описание токена занимает в сто раз больше места, чем номер."""
 
@@ -109,7 +114,7 @@ def _picture_job(options: Options, accelerator: Accelerator) -> Job:
         accelerator=accelerator,
     )
     identity = pictures.identity | {"classes": pictures.classes, "augment": augment}
-    about = [_sizes(len(pictures.classes), "картинок", pictures.split)]
+    about = [_sizes(pictures.classes, "картинок", pictures.split)]
     return Job(task, start, identity, pictures.skipped, _most_frequent(pictures.labels, pictures.split), about)
 
 
@@ -118,6 +123,7 @@ def _text_job(options: Options, accelerator: Accelerator) -> Job:
     with one_by_one(accelerator):
         start = models.start(options, texts.classes)
     n_tokens = _window(options, start, MOST_BERT_TOKENS)
+    start.limit_tokens(n_tokens)
     tokenizer = start.tokenizer
     assert tokenizer is not None
     tokenizer.enable_truncation(n_tokens)
@@ -136,7 +142,13 @@ def _text_job(options: Options, accelerator: Accelerator) -> Job:
         batch_size=_batch_size(options, len(texts.split.train)),
         seed=options.seed,
     )
-    about = [_sizes(len(texts.classes), "текстов", texts.split), *texts.notes]
+    about = [_sizes(texts.classes, "текстов", texts.split), *texts.notes]
+    per_word = sum(map(len, ids)) / sum(len(text.split()) for text in texts.texts)
+    if per_word > MOST_TOKENS_A_WORD:
+        about.append(
+            f"На слово приходится {decimal(per_word, 1)} токена: этого языка словарь модели почти не знает. "
+            "Возьмите модель, обученную на нём (--model)."
+        )
     if cut:
         about.append(f"Текстов длиннее {n_tokens} токенов — {cut}: от них взято начало (--max-tokens).")
     identity = texts.identity | {"classes": texts.classes, "max_tokens": n_tokens}
@@ -171,8 +183,12 @@ def _window(options: Options, start: models.Start, usual: int) -> int:
     return options.max_tokens or min(usual, longest)
 
 
-def _sizes(n_classes: int, what: str, split: Split) -> str:
-    return f"Классов — {n_classes}; обучающих {what} — {len(split.train)}, проверочных — {len(split.valid)}."
+def _sizes(classes: list[str], what: str, split: Split) -> str:
+    """Сколько чего; классы названы, чтобы лишний бросился в глаза."""
+    named = ", ".join(classes[:SHOWN_CLASSES]) + (", …" if len(classes) > SHOWN_CLASSES else "")
+    return (
+        f"Классов — {len(classes)} ({named}); обучающих {what} — {len(split.train)}, проверочных — {len(split.valid)}."
+    )
 
 
 def _most_frequent(labels: list[int], split: Split) -> float:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from modern_nets.finetune.data import Skip, Split, check_classes, digest, stratified
+from modern_nets.finetune.data import Skip, Split, check_classes, digest, is_hidden, stratified
 from modern_nets.finetune.options import Options
 from modern_nets.finetune.tables import Table, read_text
 from modern_nets.training.shelf import END
@@ -135,7 +135,9 @@ def _table(options: Options) -> Texts:
         raise ValueError(f"Текст и метка — один и тот же столбец «{table.columns[places[0]]}».")
     pairs, skipped = table.pairs(*places)
     if not pairs:
-        raise ValueError(f"В {path} нет ни одной строки с текстом и меткой: строк — {len(table.rows)}.")
+        raise ValueError(
+            f"В {path} нет ни одной строки с текстом и меткой: строк — {len(table.rows)}{_first_of(skipped)}."
+        )
     notes = _encoding_notes(path, table.encoding, options)
     identity = {"data": str(path.resolve()), "text_column": table.columns[places[0]]}
     n_train = len(pairs)
@@ -177,6 +179,13 @@ def _table_files(options: Options) -> tuple[Path, Path | None]:
     return path, valid
 
 
+def _first_of(skipped: list[Skip]) -> str:
+    """Сколько пропущено и почему — для ошибки, до которой дело дошло из-за пропусков."""
+    if not skipped:
+        return ""
+    return f" (пропущено строк — {len(skipped)}, первая — {skipped[0].name}: {skipped[0].reason})"
+
+
 def _encoding_notes(path: Path, encoding: str, options: Options) -> list[str]:
     if options.encoding or encoding.startswith("utf"):
         return []
@@ -198,7 +207,7 @@ def _with_classes(
     labels = [numbers[label] for _, label in pairs]
     texts = [text for text, _ in pairs]
     if split is None:
-        check_classes(labels, classes, identity["data"])
+        check_classes(labels, classes, identity["data"] + _first_of(skipped))
         split = stratified(labels, texts, seed)
     identity = identity | {"data_digest": digest(part for pair in pairs for part in pair)}
     return Texts(texts, labels, classes, split, identity, skipped, notes)
@@ -227,7 +236,14 @@ def load_corpus(options: Options) -> Corpus:
     texts, skipped, notes = _read_corpus(path, options)
     if options.valid:
         valid, more, _ = _read_corpus(Path(os.path.expanduser(options.valid)), options)
-        train, skipped = texts, skipped + more
+        known = set(valid)
+        train, skipped = [text for text in texts if text not in known], skipped + more
+        if not train:
+            raise ValueError(
+                f"Всё, что есть в {path}, есть и в {options.valid}: учить не на чем. Дайте другой --valid."
+            )
+        if repeated := len(texts) - len(train):
+            notes.append(f"Проверочных текстов среди обучающих — {repeated}: на них модель не учится.")
     elif len(texts) == 1:
         text = texts[0]
         cut = text.rfind("\n", 0, int(len(text) * (1 - GPT_VALID_SHARE))) + 1 or int(len(text) * (1 - GPT_VALID_SHARE))
@@ -250,7 +266,7 @@ def _read_corpus(path: Path, options: Options) -> tuple[list[str], list[Skip], l
         if not text.strip():
             raise ValueError(f"Файл {path} пуст: учить не на чем.")
         return [text], [], _encoding_notes(path, encoding, options)
-    visible = (p for p in path.rglob("*") if not any(part.startswith(".") for part in p.relative_to(path).parts))
+    visible = (p for p in path.rglob("*") if not is_hidden(p, path))
     files = sorted(p for p in visible if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         raise ValueError(f"В папке {path} нет файлов {', '.join(sorted(SUFFIXES))}.")

@@ -148,10 +148,12 @@ def train(
         loss = loss_of(wrapped, *(tensor.to(device, non_blocking=True) for tensor in share))
         mean = float(accelerator.reduce(loss.detach() * part, "sum"))
         if not math.isfinite(mean):  # чекпоинт ещё хорош, и портить его нельзя
-            raise ValueError(f"Шаг {step + 1}: потери — {mean}. Уменьшите скорость обучения {plan.learning_rate}.")
+            raise ValueError(f"Шаг {step + 1}: потери — {mean}. {_diverged(plan)}")
         optimizer.zero_grad()
         accelerator.backward(loss * (part * n_processes))  # DDP делит сумму градиентов на число процессов
-        accelerator.clip_grad_norm_(parameters, plan.clip)
+        norm = float(accelerator.clip_grad_norm_(parameters, plan.clip))
+        if scaler is None and not math.isfinite(norm):  # при fp16 такой шаг пропустит множитель потерь
+            raise ValueError(f"Шаг {step + 1}: градиент — {norm}. {_diverged(plan)}")
         optimizer.step()
         losses.append(mean)
         seconds.append(time.perf_counter() - started)
@@ -165,6 +167,10 @@ def train(
                 save_checkpoint(model, adam, plan, run_folder, step + 1, pace, losses, scaler)
     accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False).eval()
     return History(losses[n_done:], pace)
+
+
+def _diverged(plan: Plan) -> str:
+    return f"Скорость обучения {plan.learning_rate:g} велика: возьмите меньше и начните сначала, в другой папке."
 
 
 def _training_mode(model: nn.Module) -> None:
