@@ -473,7 +473,7 @@ def run(name, size, seed):
 # docs: expect cnn_few > vit_few + 0.03 and vit_few > scratch_few + 0.06
 # docs: expect cnn_scratch_few > scratch_few + 0.06
 # docs: expect vit_many > scratch_many and cnn_many > simple_many
-# docs: limit 120
+# docs: limit 600
 runs = {}
 print("верно на проверке, %: среднее (от–до)")
 print("на класс", *(f"{name:>14}" for name in WAYS))
