@@ -476,20 +476,20 @@ def run(name, size, seed):
 # docs: limit 600
 runs = {}
 print("верно на проверке, %: среднее (от–до)")
-print("на класс", *(f"{name:>14}" for name in WAYS))
-for size in SIZES:
+print("примеров на класс", *(f"{size:>14}" for size in SIZES))
+for name in WAYS:
     cells = []
-    for name in WAYS:
+    for size in SIZES:
         for seed in SEEDS:
             runs[name, size, seed] = run(name, size, seed)
         rights = [100 * runs[name, size, seed].test for seed in SEEDS]
         span = f"{min(rights):.0f}–{max(rights):.0f}"
         cells.append(f"{sum(rights) / len(rights):.1f} ({span})")
-    print(f"{size:8}", *(f"{cell:>14}" for cell in cells))
+    print(f"{name:17}", *(f"{cell:>14}" for cell in cells))
 
 
 def mean(name, size):
-    """Точность на проверке, среднее по зёрнам; nan, если участника убрали из WAYS."""
+    """Средняя точность на проверке; nan, если участника убрали из WAYS."""
     found = [runs[name, size, seed].test for seed in SEEDS if name in WAYS]
     return sum(found) / len(found) if found else float("nan")
 
@@ -633,8 +633,9 @@ answer = seconds / 3  # прямой проход втрое дешевле ша
 n_test, n_valid = 3669, 370
 whole = 4 * (5 * 100 * 32 * seconds + (n_test + 5 * n_valid) * answer)
 modest = 2 * (3 * 10 * 32 + n_test / 4 + 3 * n_valid) * answer  # голове хватит прохода
-print(f"{1000 * seconds:.0f} мс на картинку; четыре обучения ViT целиком —", end=" ")
-print(f"{whole / 3600:.1f} ч; только голова, скромно — {modest / 3600:.1f} ч")
+print(f"{1000 * seconds:.0f} мс на картинку")
+print(f"четыре обучения ViT целиком — {whole / 3600:.1f} ч")
+print(f"только голова, скромно — {modest / 3600:.1f} ч")
 
 # %% [markdown]
 # Четыре обучения ResNet-50 и два обучения головы прибавят к этому, если судить по числу операций, меньше половины. Без
