@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from modern_nets.config import Config
+from modern_nets.disk import flush
 from modern_nets.files import WEIGHTS, Checkpoint, read_checkpoint, torchvision_checkpoint
 from modern_nets.layout import INERT_FIELDS, Layout
 
@@ -139,9 +141,12 @@ class Pretrained(nn.Module):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder, prefix=".") as draft:  # у каждой записи свой
-                save_file(tensors, Path(draft, WEIGHTS), metadata={"format": "pt"})
                 Path(draft, "config.json").write_text(text + "\n", encoding="utf-8")
+                save_file(tensors, Path(draft, WEIGHTS), metadata={"format": "pt"})
+                # safetensors закрывает файл от всех, кроме владельца; права — как у любого нового файла.
+                shutil.copymode(Path(draft, "config.json"), Path(draft, WEIGHTS))
                 for name in (WEIGHTS, "config.json"):
+                    flush(Path(draft, name))
                     os.replace(Path(draft, name), folder / name)
         except (OSError, SafetensorError) as error:
             raise OSError(f"Модель не записалась в {folder}: {error}.") from error

@@ -1,6 +1,7 @@
 """Команда modern-nets: спросить модель под рукой, обучить её заново, измерить; дообучить на своих данных."""
 
 import argparse
+import errno
 import io
 import os
 import re
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # в старой консоли Windows не все буквы выводимы
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
-    is_first_here = os.environ.get("LOCAL_RANK", "0") == "0"
+    is_first_here = os.environ.get("LOCAL_RANK", "0") == "0" or "WORLD_SIZE" not in os.environ
     try:
         options.run(options)
     except ModuleNotFoundError as error:
@@ -44,13 +45,31 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except (ValueError, OSError) as error:
         if is_first_here:  # остальные процессы машины сказали бы то же самое
-            print(f"Не вышло. {error}", file=sys.stderr)
+            print(f"Не вышло. {_in_russian(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         if is_first_here:
             print(f"\nПрервано.{_RESUMES.get(options.command, '')}", file=sys.stderr)
         return 130
     return 0
+
+
+def _in_russian(error: Exception) -> str:
+    """Сообщение; у ошибки самой системы — причина по-русски."""
+    if not isinstance(error, OSError) or (reason := _SYSTEM.get(error.errno or 0)) is None:
+        return str(error)
+    return f"{error.filename}: {reason}." if error.filename else f"{reason[0].upper()}{reason[1:]}."
+
+
+_SYSTEM = {
+    errno.EACCES: "нет прав",
+    errno.EPERM: "нет прав",
+    errno.ENOSPC: "на диске нет места",
+    errno.EROFS: "диск только для чтения",
+    errno.ENOENT: "нет такого файла",
+    errno.ENAMETOOLONG: "имя слишком длинное",
+}
+"""Ошибка системы → причина."""
 
 
 class _Help(argparse.HelpFormatter):
@@ -62,7 +81,7 @@ class _Help(argparse.HelpFormatter):
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings, formatter_class=_Help, add_help=False)
-        self._positionals.title, self._optionals.title = "что назвать", "ручки"
+        self._positionals.title, self._optionals.title = "что назвать", "параметры"
         self.add_argument("-h", "--help", action="help", help="показать эту подсказку")
 
     def error(self, message: str) -> NoReturn:
@@ -73,7 +92,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 _SAID = [
-    (re.compile(r"argument (\S+): invalid (?:int|float) value: (.+)").fullmatch, "{0} — число, а пришло «{1}»."),
+    (re.compile(r"argument (\S+): invalid int value: (.+)").fullmatch, "{0} — целое число, а пришло «{1}»."),
+    (re.compile(r"argument (\S+): invalid float value: (.+)").fullmatch, "{0} — число, а пришло «{1}»."),
+    (re.compile(r"ambiguous option: (.+) could match (.+)").fullmatch, "{0} — это которое из: {1}?"),
+    (re.compile(r"argument (\S+): ignored explicit argument (.+)").fullmatch, "У {0} значения не бывает."),
     (re.compile(r"argument (\S+): invalid choice: (.+) \(choose from (.+)\)").fullmatch, "{0} — {2}, а пришло «{1}»."),
     (re.compile(r"argument (\S+): expected .*").fullmatch, "После {0} нет значения."),
     (re.compile(r"the following arguments are required: (.+)").fullmatch, "Не хватает: {0}."),

@@ -55,7 +55,9 @@ def read_picture(source: "str | Path | Image", *, mode: str = "RGB") -> "Image":
         raise ValueError(f"{what} — не картинка, или её формат не прочесть (подойдут JPEG, PNG, WebP).") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{what}: картинка слишком велика ({error}). Уменьшите её.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # на испорченных файлах Pillow бросает что угодно, вплоть до TypeError
         raise ValueError(f"{what}: данные оборваны или повреждены ({error}).") from error
 
 
@@ -95,7 +97,7 @@ def pixel_values(images: "Image | list[Image]", folder: str | Path | dict[str, A
         FileNotFoundError: в папке нет preprocessor_config.json.
         ValueError: картинок нет или каналов не столько, сколько ждёт модель.
     """
-    settings = folder if isinstance(folder, dict) else _settings(Path(folder, "preprocessor_config.json"))
+    settings = folder if isinstance(folder, dict) else picture_numbers(Path(folder, "preprocessor_config.json"))
     batch = images if isinstance(images, list) else [images]
     if not batch:
         raise ValueError("Картинок нет: список пуст.")
@@ -114,7 +116,35 @@ def pixel_values(images: "Image | list[Image]", folder: str | Path | dict[str, A
     return (scaled - mean[:, None, None]) / std[:, None, None]
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def picture_numbers(path: Path, n_channels: int = 3) -> dict[str, Any]:
+    """Читает preprocessor_config.json; размер бывает записан числом или меньшей стороной — станет квадратом.
+
+    Args:
+        path: Файл.
+        n_channels: Сколько каналов у картинки, если нормировать не просят.
+
+    Returns:
+        Содержимое файла; в нём точно есть size (height и width), image_mean и image_std.
+
+    Raises:
+        FileNotFoundError: файла нет.
+        ValueError: это не JSON, или чисел в нём не хватает.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"Нет файла {path}: неизвестно, какими готовить картинки.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        size = settings["size"]
+        if not isinstance(size, dict):
+            size = {"shortest_edge": size}
+        height, width = (size[name] if name in size else size["shortest_edge"] for name in ("height", "width"))
+        settings["size"] = {"height": int(height), "width": int(width)}
+        if not settings.get("do_normalize", True):
+            settings |= {"image_mean": [0.0] * n_channels, "image_std": [1.0] * n_channels}
+        if len(settings["image_mean"]) != len(settings["image_std"]):
+            raise ValueError("в image_mean и image_std чисел не поровну")
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise ValueError(
+            f"{path}: нужны size, image_mean и image_std, а прочлось не всё ({type(error).__name__}: {error})."
+        ) from error
+    return settings

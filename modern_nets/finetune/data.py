@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import math
-import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from modern_nets.disk import replacing
 
 VALID_SHARE = 0.2
 """Какая доля примеров откладывается на проверку, если проверочных не дали."""
@@ -132,6 +133,19 @@ class Epochs:
         return self._shuffled[1][first:last]
 
 
+def is_hidden(path: Path, root: Path) -> bool:
+    """Скрыт ли файл: точкой начинается его имя или имя папки внутри `root`.
+
+    Args:
+        path: Файл.
+        root: Папка, которую назвали.
+
+    Returns:
+        True, если скрыт.
+    """
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
 def digest(parts: Iterable[bytes | str]) -> str:
     """Отпечаток данных: по нему папку обучения узнают.
 
@@ -166,19 +180,17 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Пишет файл рядом и ставит на место одним переименованием: половины файла не увидит никто.
+    """Пишет файл целиком или никак.
 
     Args:
         path: Файл.
-        content: Текст или байты.
+        content: Текст (имя файла, которое не в UTF-8, записывается кодами) или байты.
 
     Raises:
         OSError: записать не удалось; прежний файл, если был, цел.
     """
-    draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(draft, path)
+        with replacing(path) as draft:
+            draft.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise OSError(f"Файл {path} не записался: {error}. Прежний, если был, цел.") from error

@@ -1,6 +1,5 @@
 """Папка обучения: что просили, как шло, лучшая модель. Ничего не пишется наполовину и не затирается."""
 
-import csv
 import io
 import json
 import math
@@ -10,12 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from modern_nets.checkpoints import Pretrained
+from modern_nets.files import WEIGHTS
 from modern_nets.finetune.data import Skip, csv_text, write_whole
-from modern_nets.training.loop import CHECKPOINT
+from modern_nets.training.loop import CHECKPOINT, forget
 
 Row = dict[str, float]
-"""Строка metrics.csv: имя столбца → число."""
+"""Строка таблицы проверок: имя столбца → число."""
+LOCK = ".lock"
+"""Файл, который держит тот, кто сейчас учит: двое в одной папке испортили бы друг другу всё."""
 NOT_COMPARED = {"data"}
 """Где лежат данные, неважно: их узнают по отпечатку."""
 
@@ -25,12 +29,12 @@ class RunFolder:
 
     Args:
         path: Где она.
-        metric: Мера качества: «accuracy» (больше — лучше) или «perplexity» (меньше — лучше).
     """
 
-    def __init__(self, path: Path, metric: str = "accuracy") -> None:
-        self.path, self.metric = Path(os.path.expanduser(path)), metric
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.expanduser(path))
         self.best = self.path / "best"
+        self.lock = FileLock(self.path / LOCK)
 
     def check(self, *, resume: bool) -> None:
         """Проверяет, что сюда можно писать, прежде чем читать данные и модель.
@@ -45,13 +49,24 @@ class RunFolder:
             raise ValueError(f"{self.path} — файл, а нужна папка обучения. Укажите другую: --out.")
         if resume and not (self.path / "run.json").is_file():
             raise ValueError(
-                f"Продолжать нечего: в {self.path} нет run.json. Проверьте --out или уберите --resume, чтобы начать."
+                f"Продолжать нечего: в {self.path} нет run.json. Проверьте --out; чтобы начать, уберите --resume и "
+                "укажите новую папку."
             )
-        if not resume and self.path.is_dir() and any(self.path.iterdir()):
-            raise ValueError(
-                f"Папка {self.path} не пуста. Укажите другую (--out), а если там прерванное обучение — "
-                "повторите ту же команду с --resume."
-            )
+        if not resume:
+            self._check_empty()
+
+    def _check_empty(self) -> None:
+        if not self.path.is_dir() or not any(path.name != LOCK for path in self.path.iterdir()):
+            return
+        started = (self.path / "run.json").is_file()
+        raise ValueError(
+            f"Папка {self.path} не пуста. Укажите другую: --out."
+            + (" В ней прерванное обучение: чтобы продолжить, повторите ту же команду с --resume." if started else "")
+        )
+
+    def release(self) -> None:
+        """Отдаёт папку: обучение кончилось или остановилось."""
+        self.lock.release()
 
     def open(self, identity: Mapping[str, Any], skipped: list[Skip], *, resume: bool) -> list[Row]:
         """Начинает папку или убеждается, что она от этого же обучения.
@@ -62,19 +77,25 @@ class RunFolder:
             resume: Просят ли продолжить.
 
         Returns:
-            Прежние строки metrics.csv.
+            Прежние строки проверок.
 
         Raises:
-            ValueError: папка от другого обучения; она не тронута.
+            ValueError: папка от другого обучения или в ней не хватает файлов; она не тронута.
             OSError: записать не удалось.
         """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ValueError(
+                f"В {self.path} уже идёт другое обучение. Дождитесь его или укажите другую: --out."
+            ) from error
+        except OSError as error:
+            raise OSError(f"Папка {self.path} не создалась: {error}.") from error
         if resume:
             self._compare(identity)
             return self._rows()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OSError(f"Папка {self.path} не создалась: {error}.") from error
+        self._check_empty()
         write_whole(self.path / "run.json", _pretty(identity))
         if skipped:
             write_whole(self.path / "skipped.csv", csv_text(Skip._fields, skipped))
@@ -83,8 +104,8 @@ class RunFolder:
     def _compare(self, identity: Mapping[str, Any]) -> None:
         path = self.path / "run.json"
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise ValueError(
                 f"{path} не читается ({error}): неизвестно, что здесь учили. Начните в другой папке."
             ) from error
@@ -100,16 +121,23 @@ class RunFolder:
             )
 
     def _rows(self) -> list[Row]:
-        path = self.path / "metrics.csv"
-        if not path.is_file():
+        """Строки из metrics.json: metrics.csv — для людей, его могли открыть и сохранить иначе."""
+        path = self.path / "metrics.json"
+        if not path.is_file() and not self.best.is_dir():
             return []
-        table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
         try:
-            return [{name: float(value) for name, value in row.items()} for row in table]
-        except (TypeError, ValueError) as error:
+            rows = [{name: float(value) for name, value in row.items()} for row in json.loads(path.read_text("utf-8"))]
+        except (OSError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
-                f"{path} испорчен ({error}). Удалите его: обучение продолжится, ранние строки пропадут."
+                f"{path} не читается ({error}), а по нему узнают, какая эпоха была лучшей. Верните его или начните "
+                "в другой папке; лучшая модель цела."
             ) from error
+        if missing := [name for name in (WEIGHTS, "config.json") if not (self.best / name).is_file()]:
+            raise ValueError(
+                f"В {self.best} нет файла {missing[0]}, а лучшая эпоха уже прошла. "
+                "Верните его или начните в другой папке."
+            )
+        return rows
 
     @property
     def is_started(self) -> bool:
@@ -118,9 +146,16 @@ class RunFolder:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """Итог законченного обучения; None, если оно не закончено."""
+        """Итог законченного обучения; None, если оно не закончено.
+
+        Raises:
+            ValueError: файл с итогом не читается.
+        """
         path = self.path / "result.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} не читается ({error}). Обучение закончено: модель — в {self.best}.") from error
 
     def better(self, row: Row, rows: list[Row]) -> bool:
         """Лучше ли проверка всех прежних.
@@ -141,16 +176,17 @@ class RunFolder:
             row: Строка.
 
         Returns:
-            Точность (у перплексии — ноль) и потери со знаком минус.
+            Точность (у GPT её нет — ноль) и потери со знаком минус.
         """
-        return (row["accuracy"] if self.metric == "accuracy" else 0.0, -row["valid_loss"])
+        return row.get("accuracy", 0.0), -row["valid_loss"]
 
     def record(self, rows: list[Row]) -> None:
-        """Переписывает metrics.csv.
+        """Переписывает metrics.json и metrics.csv.
 
         Args:
             rows: Все строки.
         """
+        write_whole(self.path / "metrics.json", json.dumps(rows, indent=1) + "\n")
         write_whole(
             self.path / "metrics.csv", csv_text(list(rows[-1]), [list(map(_plain, row.values())) for row in rows])
         )
@@ -172,8 +208,9 @@ class RunFolder:
         losses.set(xlabel="эпоха", ylabel="потери, нат")
         losses.legend()
         titles = {"accuracy": "точность на проверке", "perplexity": "перплексия на проверке"}
-        quality.plot([row["epoch"] for row in rows], [row[self.metric] for row in rows], marker="o", color="tab:green")
-        quality.set(xlabel="эпоха", ylabel=titles[self.metric])
+        metric = next(name for name in titles if name in rows[0])
+        quality.plot([row["epoch"] for row in rows], [row[metric] for row in rows], marker="o", color="tab:green")
+        quality.set(xlabel="эпоха", ylabel=titles[metric])
         for axes in (losses, quality):
             axes.grid(alpha=0.3)
         buffer = io.BytesIO()
@@ -190,19 +227,22 @@ class RunFolder:
         Raises:
             OSError: записать не удалось.
         """
-        if self.best.is_dir():  # остальные файлы те же, а веса встают на место одним переименованием
-            model.save_pretrained(self.best)
-            return
         draft = self.path / ".best.part"
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)  # мог остаться от убитого
         try:
             model.save_pretrained(draft)
-            for name, content in side.items():
-                (draft / name).write_bytes(content)
-            draft.rename(self.best)
+            if self.best.is_dir():  # остальные файлы те же, а веса встают на место одним переименованием
+                os.replace(draft / WEIGHTS, self.best / WEIGHTS)
+            else:
+                for name, content in side.items():
+                    (draft / name).write_bytes(content)
+                draft.rename(self.best)
         except OSError as error:
+            raise OSError(
+                f"Лучшая модель не записалась. {str(error).rstrip('.')}. Прежняя, если была, цела."
+            ) from error
+        finally:
             shutil.rmtree(draft, ignore_errors=True)
-            raise OSError(f"Модель не записалась в {self.best}: {error}.") from error
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Записывает итог и убирает чекпоинт: он больше не нужен.
@@ -211,7 +251,7 @@ class RunFolder:
             result: Итог.
         """
         write_whole(self.path / "result.json", _pretty(result))
-        (self.path / CHECKPOINT).unlink(missing_ok=True)
+        forget(self.path)
 
 
 def _plain(value: float) -> str:

@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 
 from modern_nets.finetune import models
@@ -20,12 +19,20 @@ from modern_nets.finetune.options import (
 )
 from modern_nets.finetune.pictures import load_pictures
 from modern_nets.finetune.tasks import NextTokenTask, PictureTask, Task, TextTask
-from modern_nets.finetune.texts import load_corpus, load_texts
+from modern_nets.finetune.texts import load_corpus, load_texts, token_tape
+from modern_nets.training.measures import decimal
+from modern_nets.training.processes import one_by_one
 
 MOST_STEPS_UNSAVED = 500
 """Чекпоинт пишется раз в эпоху, но не реже чем через столько шагов."""
 MOST_BERT_TOKENS, MOST_GPT_TOKENS = 256, 512
 """Сколько токенов читать, если не сказано: память растёт быстрее длины."""
+MOST_TOKENS_A_WORD = 4
+"""У знакомого языка токенов на слово меньше двух; если их столько, слова рассыпались на буквы."""
+SHOWN_CLASSES = 10
+"""Сколько имён классов назвать на экране."""
+MOST_AT_ONCE = 1000
+"""По столько текстов разбирает токенизатор: описание токена занимает в сто раз больше места, чем номер."""
 
 
 @dataclass
@@ -37,7 +44,7 @@ class Job:
         start: Модель.
         identity: По чему узнать обучение.
         skipped: Пропущенные примеры.
-        baseline: Доля самого частого класса среди проверочных; None у GPT.
+        baseline: Точность того, кто всегда называет класс, самый частый среди обучающих; None у GPT.
         about: Строки для экрана: какие данные.
         n_answers: Сколько токенов предсказывает GPT на проверке.
         n_bytes: Сколько байтов в проверочном тексте GPT.
@@ -67,7 +74,7 @@ def prepare(options: Options, accelerator: Accelerator) -> Job:
         ValueError, OSError: данные или модель не подходят.
     """
     defaults = DEFAULTS[options.architecture]
-    job = {"bert": _texts, "gpt": _language}.get(options.architecture, _pictures)(options, accelerator)
+    job = {"bert": _text_job, "gpt": _language_job}.get(options.architecture, _picture_job)(options, accelerator)
     smallest = job.task.epochs.n // job.task.epochs.n_batches
     if smallest < accelerator.num_processes:
         raise ValueError(
@@ -91,10 +98,10 @@ def prepare(options: Options, accelerator: Accelerator) -> Job:
     return job
 
 
-def _pictures(options: Options, accelerator: Accelerator) -> Job:
-    with accelerator.main_process_first():  # скачивает один
+def _picture_job(options: Options, accelerator: Accelerator) -> Job:
+    with one_by_one(accelerator):
         pictures = load_pictures(options)
-    with accelerator.main_process_first():
+    with one_by_one(accelerator):
         start = models.start(options, pictures.classes, is_small=pictures.is_small)
     augment = options.augment or pictures.augment
     task = PictureTask(
@@ -107,22 +114,25 @@ def _pictures(options: Options, accelerator: Accelerator) -> Job:
         accelerator=accelerator,
     )
     identity = pictures.identity | {"classes": pictures.classes, "augment": augment}
-    about = [_sizes(len(pictures.classes), "картинок", pictures.split)]
+    about = [_sizes(pictures.classes, "картинок", pictures.split)]
     return Job(task, start, identity, pictures.skipped, _most_frequent(pictures.labels, pictures.split), about)
 
 
-def _texts(options: Options, accelerator: Accelerator) -> Job:
+def _text_job(options: Options, accelerator: Accelerator) -> Job:
     texts = load_texts(options)
-    with accelerator.main_process_first():
+    with one_by_one(accelerator):
         start = models.start(options, texts.classes)
     n_tokens = _window(options, start, MOST_BERT_TOKENS)
+    start.limit_tokens(n_tokens)
     tokenizer = start.tokenizer
     assert tokenizer is not None
     tokenizer.enable_truncation(n_tokens)
-    encoded = tokenizer.encode_batch(texts.texts)
+    ids, cut = [], 0
+    for first in range(0, len(texts.texts), MOST_AT_ONCE):
+        for encoding in tokenizer.encode_batch_fast(texts.texts[first : first + MOST_AT_ONCE]):
+            ids.append(encoding.ids)
+            cut += bool(encoding.overflowing)
     tokenizer.no_truncation()
-    ids = [encoding.ids for encoding in encoded]
-    cut = sum(bool(encoding.overflowing) for encoding in encoded)
     task = TextTask(
         [ids[i] for i in texts.split.train],
         [texts.labels[i] for i in texts.split.train],
@@ -132,26 +142,27 @@ def _texts(options: Options, accelerator: Accelerator) -> Job:
         batch_size=_batch_size(options, len(texts.split.train)),
         seed=options.seed,
     )
-    about = [_sizes(len(texts.classes), "текстов", texts.split), *texts.notes]
+    about = [_sizes(texts.classes, "текстов", texts.split), *texts.notes]
+    per_word = sum(map(len, ids)) / sum(len(text.split()) for text in texts.texts)
+    if per_word > MOST_TOKENS_A_WORD:
+        about.append(
+            f"На слово приходится {decimal(per_word, 1)} токена: этого языка словарь модели почти не знает. "
+            "Возьмите модель, обученную на нём (--model)."
+        )
     if cut:
         about.append(f"Текстов длиннее {n_tokens} токенов — {cut}: от них взято начало (--max-tokens).")
     identity = texts.identity | {"classes": texts.classes, "max_tokens": n_tokens}
     return Job(task, start, identity, texts.skipped, _most_frequent(texts.labels, texts.split), about)
 
 
-def _language(options: Options, accelerator: Accelerator) -> Job:
+def _language_job(options: Options, accelerator: Accelerator) -> Job:
     corpus = load_corpus(options)
-    with accelerator.main_process_first():
+    with one_by_one(accelerator):
         start = models.start(options)
     n_tokens = _window(options, start, MOST_GPT_TOKENS)
     tokenizer = start.tokenizer
     assert tokenizer is not None
-    end = tokenizer.token_to_id(models.END)
-    border = [] if end is None else [end]  # перед каждым текстом — конец предыдущего
-    tapes = [
-        torch.tensor([token for encoding in tokenizer.encode_batch(part) for token in (*border, *encoding.ids)])
-        for part in (corpus.train, corpus.valid)
-    ]
+    tapes = [token_tape(part, tokenizer) for part in (corpus.train, corpus.valid)]
     if len(tapes[0]) <= n_tokens or len(tapes[1]) < 2:
         raise ValueError(
             f"Текст короток: обучающих токенов — {len(tapes[0])}, проверочных — {len(tapes[1])}, а окно — {n_tokens}. "
@@ -172,8 +183,12 @@ def _window(options: Options, start: models.Start, usual: int) -> int:
     return options.max_tokens or min(usual, longest)
 
 
-def _sizes(n_classes: int, what: str, split: Split) -> str:
-    return f"Классов — {n_classes}; обучающих {what} — {len(split.train)}, проверочных — {len(split.valid)}."
+def _sizes(classes: list[str], what: str, split: Split) -> str:
+    """Сколько чего; классы названы, чтобы лишний бросился в глаза."""
+    named = ", ".join(classes[:SHOWN_CLASSES]) + (", …" if len(classes) > SHOWN_CLASSES else "")
+    return (
+        f"Классов — {len(classes)} ({named}); обучающих {what} — {len(split.train)}, проверочных — {len(split.valid)}."
+    )
 
 
 def _most_frequent(labels: list[int], split: Split) -> float:

@@ -17,6 +17,7 @@ from modern_nets.config import unknown_name
 from modern_nets.embedded import at_hand, names
 from modern_nets.finetune.options import SMALL_FROM_SCRATCH, SMALL_MODEL, SMALL_MODEL_FACTOR, Defaults, Options
 from modern_nets.gpt2 import GPT2
+from modern_nets.pictures import picture_numbers
 from modern_nets.resnet import ResNet, ResNetConfig
 from modern_nets.vit import ViT, ViTConfig
 
@@ -39,7 +40,7 @@ MODEL_TYPES = {
 """Поле model_type в config.json → архитектура."""
 OFFICIAL = {"resnet": "resnet18", "vit": "google/vit-base-patch16-224", "bert": "bert-base-uncased", "gpt": "gpt2"}
 """С чего начать, если не сказано."""
-AT_HAND = {("resnet", "digits"): "tiny-resnet-five", ("vit", "digits"): "tiny-vit", ("bert", "reviews"): "minilm"}
+AT_HAND = {("resnet", "digits"): "tiny-resnet-five", ("vit", "digits"): "tiny-vit-five", ("bert", "reviews"): "minilm"}
 """То же для наборов, которые лежат под рукой: сеть не нужна."""
 SMALL_PICTURES: dict[str, Any] = {
     "resnet": ResNetConfig(stem="small"),
@@ -56,7 +57,6 @@ TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
 )
-END = "<|endoftext|>"
 
 
 @dataclass
@@ -83,6 +83,15 @@ class Start:
     def n_parameters(self) -> int:
         """Число параметров модели."""
         return sum(p.numel() for p in self.model.parameters())
+
+    def limit_tokens(self, n_tokens: int) -> None:
+        """Запоминает рядом с моделью, сколько токенов она читала, когда училась: длиннее она не видела.
+
+        Args:
+            n_tokens: Сколько токенов.
+        """
+        settings = json.loads(self.side["tokenizer_config.json"])
+        self.side["tokenizer_config.json"] = _json(settings | {"model_max_length": n_tokens})
 
     def learning_rate(self, defaults: Defaults, options: Options) -> float:
         """Скорость обучения, если её не назвали.
@@ -134,7 +143,11 @@ def start(options: Options, classes: list[str] | None = None, *, is_small: bool 
         model: Any = cls(cls.PRESETS[str(source)])  # type: ignore[call-arg]
     else:
         new_head = {} if keeps_head else {"n_classes": len(classes or [])}
-        model = cls.from_pretrained(source, dtype=torch.float32, **new_head)
+        try:
+            model = cls.from_pretrained(source, dtype=torch.float32, **new_head)
+        except OSError as error:
+            near = ", ".join(f"--model {name}" for name in fitting(options.architecture))
+            raise OSError(f"{error} Команде без сети подойдёт {near}.") from error
         if options.from_scratch:
             extra = model.hf_extra
             model = type(model)(model.config)
@@ -144,6 +157,23 @@ def start(options: Options, classes: list[str] | None = None, *, is_small: bool 
     if classes is not None:
         _put_head(started, classes, is_new=not keeps_head)
     return started
+
+
+def fitting(architecture: str) -> list[str]:
+    """Модели под рукой, которые подходят архитектуре.
+
+    Args:
+        architecture: «resnet», «vit», «bert» или «gpt».
+
+    Returns:
+        Их имена.
+    """
+    found = []
+    for name in names():
+        config = json.loads((at_hand(name) / "config.json").read_text(encoding="utf-8"))
+        if MODEL_TYPES.get(config.get("model_type", "")) == architecture:
+            found.append(name)
+    return found
 
 
 def _locate(name: str) -> str | Path:
@@ -251,13 +281,8 @@ def _with_pictures(model: Any, source: str | Path) -> Start:
     if isinstance(source, str) and source in type(model).PRESETS:
         settings = picture_settings(side, IMAGENET)
     else:
-        raw = json.loads(_needed(source, "preprocessor_config.json").read_text(encoding="utf-8"))
-        size = raw.get("size", side)
-        if isinstance(size, dict):
-            size = size.get("height") or size.get("shortest_edge") or side
-        if not raw.get("do_normalize", True):
-            raw |= {"image_mean": [0.0] * model.config.n_channels, "image_std": [1.0] * model.config.n_channels}
-        settings = picture_settings(side if isinstance(model, ViT) else size, raw)
+        raw = picture_numbers(_needed(source, "preprocessor_config.json"), model.config.n_channels)
+        settings = picture_settings(side if isinstance(model, ViT) else raw["size"]["height"], raw)
     if len(settings["image_mean"]) != model.config.n_channels:
         raise ValueError(
             f"preprocessor_config.json модели {source} — для {len(settings['image_mean'])} каналов, "

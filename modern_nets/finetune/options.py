@@ -113,6 +113,10 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise ValueError(f"{_flag(name)} — число не меньше {lowest}, а пришло {value}.")
+        if self.batch_size is not None and self.batch_size > 10**6:
+            raise ValueError(f"--batch-size — число до миллиона, а пришло {self.batch_size}.")
+        if not self.data:
+            raise ValueError("--data пусто: назовите набор, папку или файл.")
         if not 0 <= self.seed < 10**12:
             raise ValueError(f"--seed — число от 0 до 10**12, а пришло {self.seed}.")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
@@ -140,6 +144,8 @@ class Options:
 _PICTURES, _TABLES = ("resnet", "vit"), ("bert",)
 _ONLY_FOR = {
     "download": _PICTURES,
+    "data_dir": _PICTURES,
+    "workers": _PICTURES,
     "augment": _PICTURES,
     "valid": ("bert", "gpt"),
     "text_column": _TABLES,

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from modern_nets.finetune.data import Skip, Split, check_classes, digest, stratified
+from modern_nets.finetune.data import Skip, Split, check_classes, digest, is_hidden, stratified
 from modern_nets.finetune.options import Options
 from modern_nets.pictures import pixel_values, read_picture
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 """Какие файлы считать картинками."""
+_SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
+_SERVICE = {"Thumbs.db", "desktop.ini"}
+"""Их кладёт Windows."""
 VALID_NAMES = ("valid", "val", "validation", "test")
 """Как зовётся папка с проверочными картинками рядом с train."""
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -168,19 +171,30 @@ def _folder(folder: Path, options: Options) -> Pictures:
         raise ValueError(f"{folder} — файл, а нужна папка, в которой у каждого класса своя папка с картинками.")
     if not folder.is_dir():
         raise FileNotFoundError(f"Папки {folder} нет. Наборы по имени: digits, cifar10, pets.")
-    inner = folder / "train"
-    top = inner if inner.is_dir() and _subfolders(inner) else folder  # «train» бывает и именем класса: поезд
+    inner = _part(folder, ("train",))
+    top = inner if inner is not None and _subfolders(inner) else folder  # «train» бывает и именем класса: поезд
     classes = [path.name for path in _subfolders(top)]
+    for name in classes:
+        if name != name.encode("utf-8", "replace").decode():
+            raise ValueError(
+                f"Имя папки {name.encode('utf-8', 'backslashreplace').decode()} — не UTF-8. Переименуйте её."
+            )
     found = {name: _pictures_of(top / name) for name in classes}
+    strange = [name for name in classes if not found[name]]
     classes = [name for name in classes if found[name]]  # пустые папки — не классы
+    if classes and {name.lower() for name in classes} <= {"train", *VALID_NAMES}:
+        raise ValueError(
+            f"В {top} только {', '.join(classes)}, а папок классов внутри них нет. Нужно так: "
+            f"{top / classes[0] / 'кошки'}, {top / classes[0] / 'собаки'}."
+        )
     if not classes:
         direct = sum(path.suffix.lower() in SUFFIXES for path in top.iterdir())
         raise ValueError(
             f"В {top} картинки ({direct}) лежат прямо в папке. Разложите их: папка на класс, например {top / 'кошки'}."
             if direct
-            else f"В {top} нет картинок. Нужна папка на каждый класс, а в них — файлы {', '.join(sorted(SUFFIXES))}."
+            else f"В {top} нет картинок. Нужна папка на каждый класс, а в них — файлы {_SUFFIX_LIST}."
         )
-    other = next((folder / name for name in VALID_NAMES if top != folder and (folder / name).is_dir()), None)
+    other = _part(folder, VALID_NAMES) if top != folder else None
     files = [path for name in classes for path in found[name]]
     labels = [number for number, name in enumerate(classes) for _ in found[name]]
     n_train = len(files)
@@ -197,7 +211,18 @@ def _folder(folder: Path, options: Options) -> Pictures:
             )
     split = Split(list(range(n_train)), list(range(n_train, len(files)))) if other else None
     identity = {"data": str(folder.resolve())}
-    return _from_files(folder, files, labels, classes, split, identity, seed=options.seed)
+    pictures = _from_files(folder, files, labels, classes, split, identity, seed=options.seed)
+    pictures.skipped += [Skip(str(top / name), f"картинок нет: читаются {_SUFFIX_LIST}") for name in strange]
+    pictures.skipped += [
+        Skip(str(path), f"не картинка: читаются {_SUFFIX_LIST}") for name in classes for path in _others_of(top / name)
+    ]
+    return pictures
+
+
+def _part(folder: Path, names: Sequence[str]) -> Path | None:
+    """Папка с таким именем; большие буквы или маленькие, неважно."""
+    found = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    return next((found[name] for name in names if name in found), None)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -205,8 +230,18 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _pictures_of(folder: Path) -> list[Path]:
-    visible = (path for path in folder.rglob("*") if not path.name.startswith("."))
-    return sorted(path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
+    """Картинки папки и вложенных в неё."""
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise PermissionError(f"Папку {folder} не открыть: нет прав.")
+    return [path for path in _visible(folder) if path.suffix.lower() in SUFFIXES]
+
+
+def _others_of(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.suffix.lower() not in SUFFIXES and path.name not in _SERVICE]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if not is_hidden(path, folder) and path.is_file())
 
 
 def _from_files(

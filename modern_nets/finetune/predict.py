@@ -4,12 +4,14 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
 
-from modern_nets.finetune.data import Skip, csv_text, write_whole
-from modern_nets.finetune.models import CLASSES, END, check_architecture, read_tokenizer
+from modern_nets.embedded import at_hand, names
+from modern_nets.finetune.data import Skip, csv_text, is_hidden, write_whole
+from modern_nets.finetune.models import CLASSES, check_architecture, read_tokenizer
 from modern_nets.finetune.pictures import SUFFIXES as PICTURE_SUFFIXES
 from modern_nets.finetune.tables import Table, read_text
 from modern_nets.finetune.texts import SUFFIXES as TEXT_SUFFIXES
@@ -18,6 +20,7 @@ from modern_nets.generate import generate
 from modern_nets.pictures import pixel_values, read_picture
 from modern_nets.training.measures import percent
 from modern_nets.training.processes import find_device
+from modern_nets.training.shelf import END
 
 BATCH = 32
 """Сколько примеров читать за раз."""
@@ -62,8 +65,10 @@ def predict(
         ValueError: не ответила ни разу; `out` уже есть.
         OSError: таблица не записалась.
     """
-    if out is not None and out.exists():
-        raise ValueError(f"Файл {out} уже есть. Укажите другой: --out.")
+    if out is not None:
+        _check_writable(out)
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"--seed — число от 0 до 2**63, а пришло {seed}.")
     place = _model_folder(folder)
     architecture = check_architecture(place)
     where = find_device(device)
@@ -77,10 +82,10 @@ def predict(
     elif architecture == "bert":
         header = ("файл", "строка", "класс", "вероятность", "текст")
         column = text_column or _asked_column(folder)
-        answers = _texts(model, place, files, skipped, encoding, column)
+        answers = _classified_texts(model, place, files, skipped, encoding, column)
     else:
         header = ("файл", "класс", "вероятность", "второй", "его вероятность")
-        answers = _pictures(model, place, files, skipped)
+        answers = _classified_pictures(model, place, files, skipped)
     rows = []
     for row in answers:
         rows.append(row)
@@ -91,18 +96,31 @@ def predict(
     if not rows:
         raise ValueError("Ни одного ответа: прочесть не удалось ничего.")
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, csv_text(header, rows))
         print(f"Таблица: {out}")
     return rows
 
 
+def _check_writable(out: Path) -> None:
+    """Проверяет место для таблицы до того, как модель на всё ответит."""
+    if out.exists():
+        raise ValueError(f"Файл {out} уже есть. Укажите другой: --out.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise OSError(f"Таблицу {out} не записать: {error.strerror}. Укажите другое место: --out.") from error
+
+
 def _model_folder(folder: Path) -> Path:
+    if str(folder) in names() and not folder.is_dir():
+        return at_hand(str(folder))
     folder = Path(os.path.expanduser(folder))
     if (folder / "best").is_dir():
         return folder / "best"
     if (folder / "run.json").is_file():
-        raise FileNotFoundError(f"В {folder} ещё нет обученной модели: не прошло ни одной эпохи.")
+        raise FileNotFoundError(f"В {folder} нет обученной модели (папки best): не прошло ни одной эпохи.")
     if not folder.is_dir():
         raise FileNotFoundError(f"Папки {folder} нет. Нужна папка обучения (--out команды finetune) или модели.")
     return folder
@@ -123,7 +141,7 @@ def _class_rows(model: Any, logits: torch.Tensor) -> Iterator[list[tuple[str, st
 
 
 @torch.no_grad()
-def _pictures(model: Any, place: Path, files: Sequence[Path], skipped: list[Skip]) -> Iterator[Answer]:
+def _classified_pictures(model: Any, place: Path, files: Sequence[Path], skipped: list[Skip]) -> Iterator[Answer]:
     mode = "L" if model.config.n_channels == 1 else "RGB"
     device = next(model.parameters()).device
 
@@ -147,11 +165,11 @@ def _pictures(model: Any, place: Path, files: Sequence[Path], skipped: list[Skip
 
 
 @torch.no_grad()
-def _texts(
+def _classified_texts(
     model: Any, place: Path, files: Sequence[Path], skipped: list[Skip], encoding: str | None, column: str | None
 ) -> Iterator[Answer]:
     tokenizer, device = read_tokenizer(place), next(model.parameters()).device
-    tokenizer.enable_truncation(model.config.max_tokens)
+    tokenizer.enable_truncation(_n_tokens(place, model.config.max_tokens))
     found: list[tuple[str, str, str]] = []  # файл, строка, текст
     for path in _spread(files, TABLE_SUFFIXES, skipped):
         try:
@@ -167,6 +185,14 @@ def _texts(
             yield (file, line, *classes[0], text)
 
 
+def _n_tokens(place: Path, longest: int) -> int:
+    """Сколько токенов модель читала, когда училась; если не сказано, сколько читает вообще."""
+    path = place / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    asked = settings.get("model_max_length")
+    return min(longest, asked) if isinstance(asked, int) and asked > 2 else longest
+
+
 def _lines(path: Path, encoding: str | None, column: str | None, skipped: list[Skip]) -> list[tuple[str, str, str]]:
     """Тексты файла: у таблицы — столбец, у .txt — весь файл."""
     if path.suffix.lower() not in (".csv", ".tsv"):
@@ -178,10 +204,12 @@ def _lines(path: Path, encoding: str | None, column: str | None, skipped: list[S
     place = table.place(column, TEXT_COLUMNS, "--text-column")
     lines = []
     for number, cells in table.rows:
-        if len(cells) > place and cells[place].strip():
+        if not cells:
+            continue  # пустая строка в конце файла
+        if reason := table.fault(cells, place):
+            skipped.append(Skip(f"{path}, строка {number}", reason))
+        else:
             lines.append((str(path), str(number), cells[place].strip()))
-        elif cells:
-            skipped.append(Skip(f"{path}, строка {number}", "пустой текст"))
     if not lines:
         raise ValueError("в таблице нет ни одного текста")
     return lines
@@ -225,9 +253,12 @@ def _spread(files: Sequence[Path], suffixes: set[str], skipped: list[Skip]) -> I
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+        visible = [p for p in path.rglob("*") if p.is_file() and not is_hidden(p, path)]
+        inside = sorted(p for p in visible if p.suffix.lower() in suffixes)
         if not inside:
             skipped.append(Skip(str(path), f"в папке нет файлов {', '.join(sorted(suffixes))}"))
+        elif other := len(visible) - len(inside):
+            skipped.append(Skip(str(path), f"файлов другого вида — {other}"))
         yield from inside
 
 

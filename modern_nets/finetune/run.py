@@ -2,8 +2,10 @@
 
 import math
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +35,21 @@ def finetune(options: Options) -> dict[str, Any]:
         ValueError, OSError: данные, модель, папка или устройство не подходят; сообщение говорит, что делать.
     """
     accelerator = accelerator_for(find_device(options.device), options.precision)
-    is_main = accelerator.is_main_process
-
-    def say(text: str) -> None:
-        if is_main:
-            print(text, flush=True)
 
     folder = RunFolder(options.out)
     from_main(lambda: folder.check(resume=options.resume), accelerator)
     _check_places(options, folder)
     job = prepare(options, accelerator)
-    folder.metric = job.task.metric
     _same_data(job, accelerator)
+    try:
+        return _finetune(options, job, folder, accelerator)
+    finally:
+        folder.release()
+
+
+def _finetune(options: Options, job: Job, folder: RunFolder, accelerator: Accelerator) -> dict[str, Any]:
+    """То же, когда данные и модель уже прочитаны."""
+    say = _speaker(accelerator)
     plan = _plan(job)
     rows: list[Row] = from_main(lambda: folder.open(job.identity, job.skipped, resume=options.resume), accelerator)
     _tell(say, options, job, plan, accelerator)
@@ -56,62 +61,132 @@ def finetune(options: Options) -> dict[str, Any]:
     if options.resume and not from_main(lambda: folder.is_started, accelerator):
         say("Чекпоинта ещё нет: обучение начинается сначала.")
 
-    model, task, n_batches = job.start.model.to(accelerator.device), job.task, job.task.epochs.n_batches
+    model, task = job.start.model.to(accelerator.device), job.task
     if options.freeze:
         models.freeze(model)
-    clock = time.perf_counter()
-
-    def check(step: int, losses: list[float]) -> None:
-        """Проверяет модель и записывает строку; процессы считают вместе, пишет главный."""
-        nonlocal rows, clock
-        for buffer in model.buffers():  # у BatchNorm на процессоре накопленное у каждого процесса своё
-            _share_buffer(buffer, accelerator)
-        valid_loss, accuracy, _ = task.evaluate(model, accelerator)
-        recent = losses[-n_batches:]
-        quality = accuracy if task.metric == "accuracy" else math.exp(min(valid_loss, 700))
-        row: Row = {
-            "step": step,
-            "epoch": step // n_batches,
-            "train_loss": sum(recent) / len(recent) if recent else math.nan,
-            "valid_loss": valid_loss,
-            task.metric: quality,
-            "learning_rate": plan.learning_rate * schedule(step - 1, plan) if step else 0.0,
-            "seconds": time.perf_counter() - clock,
-            "processes": accelerator.num_processes,
-        }
-        rows = [before for before in rows if before["step"] < step]
-        is_best = folder.better(row, rows)
-        rows.append(row)
-        if is_main:
-            if is_best:
-                folder.keep(model, job.start.side)
-            folder.record(rows)
-            _progress(row, task.metric, is_best)
-        clock = time.perf_counter()
-
-    def after_step(n_done: int, losses: list[float]) -> None:
-        if n_done % n_batches == 0:
-            check(n_done, losses)
-
-    if task.metric == "perplexity" and not rows:
-        check(0, [])
-    history = train(
-        model,
-        task.draw,
-        task.loss_of,
-        plan,
-        folder.path,
-        after_step=after_step,
-        accelerator=accelerator,
-        title=options.architecture,
-    )
-    result = _result(job, rows, folder, history.seconds_per_step, accelerator)
-    if is_main:
-        folder.draw(rows)
+    checks = Checks(job, plan, folder, accelerator, rows)
+    with _errors_explained(options, accelerator):
+        if task.metric == "perplexity" and not rows:
+            checks.check(0, [])
+        history = train(
+            model,
+            task.draw,
+            task.loss_of,
+            plan,
+            folder.path,
+            after_step=checks.after_step,
+            accelerator=accelerator,
+            title=options.architecture,
+        )
+    result = _result(job, checks.rows, folder, history.seconds_per_step, accelerator)
+    if accelerator.is_main_process:
+        folder.draw(checks.rows)
         folder.finish(result)
     _summary(say, job, result, folder)
     accelerator.end_training()
     return result
+
+
+def _speaker(accelerator: Accelerator) -> Callable[[str], None]:
+    """Печатает один главный процесс; закрытый вывод («| head») обучения не останавливает."""
+
+    def say(text: str) -> None:
+        if accelerator.is_main_process:
+            with suppress(OSError):
+                print(text, flush=True)
+
+    return say
+
+
+@contextmanager
+def _errors_explained(options: Options, accelerator: Accelerator) -> Iterator[None]:
+    """Ошибка не главного процесса названа им самим, нехватка памяти и обрыв связи — по-русски."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in reason:
+            smaller = "--batch-size" if options.is_picture else "--batch-size или --max-tokens"
+            raise ValueError(f"Памяти не хватило ({reason}). Возьмите меньше {smaller} и другую --out.") from error
+        if accelerator.num_processes > 1 and ("onnection" in reason or "NCCL" in reason):
+            raise ValueError(
+                f"Процесс {accelerator.process_index} остановлен: связь с другим процессом оборвалась ({reason}). "
+                "Если тот назвал свою ошибку, она — в его журнале."
+            ) from error
+        raise
+    except (ValueError, OSError) as error:
+        if not accelerator.is_local_main_process:
+            print(f"Процесс {accelerator.process_index}: {error}", file=sys.stderr, flush=True)
+        raise
+
+
+class Checks:
+    """Проверки после каждой эпохи: процессы считают вместе, таблицу и лучшую модель пишет главный.
+
+    Args:
+        job: Что учится.
+        plan: Сколько и как учить.
+        folder: Папка обучения.
+        accelerator: Связь с другими процессами.
+        rows: Строки проверок, сделанных до перерыва.
+    """
+
+    def __init__(self, job: Job, plan: Plan, folder: RunFolder, accelerator: Accelerator, rows: list[Row]) -> None:
+        self.job, self.plan, self.folder, self.accelerator, self.rows = job, plan, folder, accelerator, rows
+        self.clock = time.perf_counter()
+
+    def after_step(self, n_done: int, losses: list[float]) -> None:
+        """Проверяет модель, если эпоха кончилась.
+
+        Args:
+            n_done: Сколько шагов сделано.
+            losses: Потери всех шагов.
+        """
+        if n_done % self.job.task.epochs.n_batches == 0:
+            self.check(n_done, losses)
+
+    def check(self, n_done: int, losses: list[float]) -> None:
+        """Проверяет модель и записывает строку, а если эта строка лучшая — и модель.
+
+        Args:
+            n_done: Сколько шагов сделано.
+            losses: Потери всех шагов.
+        """
+        task, model = self.job.task, self.job.start.model
+        for buffer in model.buffers():  # у BatchNorm на процессоре накопленное у каждого процесса своё
+            _share_buffer(buffer, self.accelerator)
+        valid_loss, accuracy = task.evaluate(model, self.accelerator)
+        if not math.isfinite(valid_loss):  # такую модель нельзя ни сохранять, ни продолжать
+            raise ValueError(
+                f"Эпоха {n_done // task.epochs.n_batches}: потери на проверке — {valid_loss}. Скорость обучения "
+                f"{self.plan.learning_rate:g} велика: возьмите меньше и начните сначала, в другой папке."
+            )
+        recent = losses[-task.epochs.n_batches :]
+        row: Row = {
+            "step": n_done,
+            "epoch": n_done // task.epochs.n_batches,
+            "train_loss": sum(recent) / len(recent) if recent else math.nan,
+            "valid_loss": valid_loss,
+            task.metric: accuracy if task.metric == "accuracy" else math.exp(min(valid_loss, 700)),
+            "learning_rate": self.plan.learning_rate * schedule(n_done - 1, self.plan) if n_done else 0.0,
+            "seconds": time.perf_counter() - self.clock,
+            "processes": self.accelerator.num_processes,
+        }
+        before = [other for other in self.rows if other["step"] < n_done]
+        n_expected = max(0, n_done // task.epochs.n_batches - (task.metric == "accuracy"))
+        if len(before) != n_expected:
+            raise ValueError(
+                f"В {self.folder.path} нет metrics.json с прежними проверками, а по нему узнают, какая эпоха лучшая. "
+                "Верните его или начните в другой папке."
+            )
+        self.rows = [*before, row]
+        if self.accelerator.is_main_process:
+            is_best = self.folder.better(row, before)
+            if is_best:
+                self.folder.keep(model, self.job.start.side)
+            self.folder.record(self.rows)
+            _progress(_speaker(self.accelerator), row, task.metric, is_best)
+        self.clock = time.perf_counter()
 
 
 def _check_places(options: Options, folder: RunFolder) -> None:
@@ -167,13 +242,13 @@ def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, ac
     say(f"Общий пакет — {asked['batch_size']}, скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}.")
 
 
-def _progress(row: Row, metric: str, is_best: bool) -> None:
+def _progress(say: Callable[[str], None], row: Row, metric: str, is_best: bool) -> None:
     trained = "" if math.isnan(row["train_loss"]) else f"потери {decimal(row['train_loss'], 3)}, "
     is_share = metric == "accuracy"
     quality = f"точность {percent(row[metric])}" if is_share else f"перплексия {decimal(row[metric], 2)}"
     star = " — лучшая" if is_best else ""
     epoch, valid = int(row["epoch"]), decimal(row["valid_loss"], 3)
-    print(f"эпоха {epoch}: {trained}на проверке {valid}, {quality}{star}", flush=True)
+    say(f"эпоха {epoch}: {trained}на проверке {valid}, {quality}{star}")
 
 
 def _result(job: Job, rows: list[Row], folder: RunFolder, pace: float, accelerator: Accelerator) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from modern_nets.finetune.data import Skip
 
@@ -32,15 +33,19 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[str, str]:
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Файла {path} нет.") from error
+    except PermissionError as error:
+        raise PermissionError(f"Файл {path} не открыть: нет прав.") from error
+    if raw.startswith(b"PK\x03\x04"):
+        raise ValueError(f"{path} — архив или таблица Excel, а нужен текст. В Excel: «Сохранить как» → CSV UTF-8.")
     if encoding is None:
         encoding = guess_encoding(raw)
         if encoding is None:
             raise ValueError(
-                f"Файл {path}: кодировка не угадана — это не UTF-8 и не похоже на русский текст в cp1251, koi8-r "
-                "или cp866. Назовите её (--encoding latin-1) или пересохраните файл в UTF-8."
+                f"Файл {path}: не текст или кодировка не угадана — это не UTF-8 и не похоже на русский текст "
+                "в cp1251, koi8-r или cp866. Назовите её (--encoding latin-1) или пересохраните файл в UTF-8."
             )
     try:
-        return raw.decode(encoding), encoding
+        return raw.decode(encoding).removeprefix("\ufeff"), encoding  # метка порядка байтов — не буква
     except LookupError as error:
         raise ValueError(f"Кодировки «{encoding}» Python не знает. Бывают utf-8, cp1251, koi8-r, utf-16.") from error
     except UnicodeDecodeError as error:
@@ -107,16 +112,36 @@ class Table:
         if not first.strip():
             raise ValueError(f"Файл {path} пуст, или первая строка — не имена столбцов.")
         if path.suffix.lower() == ".tsv" or "\t" in first:
-            settings = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}  # в TSV кавычки — обычные знаки (GLUE)
+            self.delimiter, quoting = "\t", csv.QUOTE_NONE  # в TSV кавычки — обычные знаки (GLUE)
         else:
-            settings = {"delimiter": max(",;", key=first.count)}
+            self.delimiter, quoting = max(",;", key=first.count), csv.QUOTE_MINIMAL
         csv.field_size_limit(10**8)
-        reader = csv.reader(io.StringIO(text, newline=""), **settings)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"delimiter": self.delimiter, "quoting": quoting}
+        reader = csv.reader(io.StringIO(text, newline=""), **settings)
+        self.rows: list[tuple[int, list[str]]] = []
+        begins = 1
         try:
             self.columns = [name.strip() for name in next(reader)]
-            self.rows = [(reader.line_num, cells) for cells in reader]
+            begins = reader.line_num + 1
+            for cells in reader:
+                self.rows.append((begins, cells))
+                begins = reader.line_num + 1
         except csv.Error as error:
-            raise ValueError(f"Файл {path}, строка {reader.line_num}: не разобрать как таблицу ({error}).") from error
+            raise ValueError(f"Файл {path}, строка {begins}: не разобрать как таблицу ({error}).") from error
+        self._check_quotes(text, settings)
+
+    def _check_quotes(self, text: str, settings: dict[str, Any]) -> None:
+        """Незакрытая кавычка съела бы все строки до конца файла."""
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, **settings)
+        begins = 1
+        try:
+            for _ in reader:
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                raise ValueError(
+                    f"Файл {self.path}: кавычка, открытая в строке {begins}, не закрыта до конца файла. Закройте её."
+                ) from error
 
     def place(self, wanted: str | None, usual: Sequence[str], flag: str) -> int:
         """Номер столбца.
@@ -133,13 +158,37 @@ class Table:
             ValueError: столбца нет; названы те, что есть.
         """
         for name in [wanted] if wanted else usual:
-            if name in self.columns:
-                return self.columns.index(str(name))
+            same = [column for column in self.columns if column == name] or [
+                column for column in self.columns if column.casefold() == str(name).casefold()
+            ]
+            if len(same) > 1:
+                raise ValueError(f"В {self.path} столбцов «{same[0]}» — {len(same)}. Оставьте один.")
+            if same:
+                return self.columns.index(same[0])
         asked = f"«{wanted}»" if wanted else " или ".join(f"«{name}»" for name in usual)
         raise ValueError(
             f"В {self.path} нет столбца {asked}. Есть: {', '.join(f'«{name}»' for name in self.columns)}. "
             f"Назовите нужный: {flag} имя."
         )
+
+    def fault(self, cells: list[str], text_place: int) -> str | None:
+        """Почему текста в строке не взять.
+
+        Args:
+            cells: Клетки строки.
+            text_place: Столбец текста.
+
+        Returns:
+            Причина; None, если всё в порядке.
+        """
+        if len(cells) > len(self.columns) and self.delimiter != "\t":
+            return (
+                f"клеток {len(cells)}, а столбцов {len(self.columns)}: текст, в котором есть «{self.delimiter}», "
+                "берут в кавычки"
+            )
+        if len(cells) != len(self.columns):
+            return f"клеток {len(cells)}, а столбцов {len(self.columns)}"
+        return None if cells[text_place].strip() else "пустой текст"
 
     def pairs(self, text_place: int, label_place: int) -> tuple[list[tuple[str, str]], list[Skip]]:
         """Тексты и метки; строки без текста или метки пропускаются.
@@ -155,14 +204,11 @@ class Table:
         for number, cells in self.rows:
             if not cells:
                 continue  # пустая строка в конце файла
-            if len(cells) != len(self.columns):
-                reason = f"клеток {len(cells)}, а столбцов {len(self.columns)}"
-            elif not cells[text_place].strip():
-                reason = "пустой текст"
-            elif not cells[label_place].strip():
+            reason = self.fault(cells, text_place)
+            if reason is None and not cells[label_place].strip():
                 reason = "нет метки"
-            else:
+            if reason is None:
                 pairs.append((cells[text_place].strip(), cells[label_place].strip()))
-                continue
-            skipped.append(Skip(f"{self.path}, строка {number}", reason))
+            else:
+                skipped.append(Skip(f"{self.path}, строка {number}", reason))
         return pairs, skipped

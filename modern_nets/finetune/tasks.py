@@ -78,7 +78,7 @@ class Task(ABC):
         """
 
     @torch.no_grad()
-    def evaluate(self, model: Any, accelerator: Accelerator) -> tuple[float, float, int]:
+    def evaluate(self, model: Any, accelerator: Accelerator) -> tuple[float, float]:
         """Проверка на всех проверочных примерах; процессы делят их между собой.
 
         Args:
@@ -86,7 +86,7 @@ class Task(ABC):
             accelerator: Связь с другими процессами.
 
         Returns:
-            Средние потери, доля верных ответов и число ответов.
+            Средние потери и доля верных ответов.
         """
         model.eval()
         n, k = accelerator.num_processes, accelerator.process_index
@@ -97,7 +97,7 @@ class Task(ABC):
         for places in mine.split(self.valid_batch):
             total += self.score(model, places, accelerator.device).to(total)
         total = accelerator.reduce(total.to(accelerator.device), "sum").cpu()
-        return float(total[0] / total[2]), float(total[1] / total[2]), int(total[2])
+        return float(total[0] / total[2]), float(total[1] / total[2])
 
 
 def class_scores(logits: Tensor, answers: Tensor) -> Tensor:

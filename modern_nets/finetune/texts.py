@@ -2,17 +2,22 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from modern_nets.finetune.data import Skip, Split, check_classes, digest, stratified
+from modern_nets.finetune.data import Skip, Split, check_classes, digest, is_hidden, stratified
 from modern_nets.finetune.options import Options
 from modern_nets.finetune.tables import Table, read_text
+from modern_nets.training.shelf import END
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 REVIEWS = Path(__file__).parent.parent / "data" / "reviews.csv"
 """Отзывы, написанные для курса."""
@@ -27,6 +32,8 @@ TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 """Какие файлы читать классификатору текстов."""
 GPT_VALID_SHARE = 0.1
 """Какая доля текста откладывается на проверку GPT."""
+PIECE, WORD_END = 250_000, re.compile(r"(?<=\S)\s")
+"""По столько символов текста разбирает токенизатор; где их можно разрезать."""
 
 
 @dataclass
@@ -112,7 +119,7 @@ def _reviews(options: Options) -> Texts:
     notes = [f"Проверочные области: {', '.join(sorted(held))}; на них модель не учится."]
     pairs = [(text, REVIEW_LABELS.get(label, label)) for text, label in pairs]
     identity = {"data": "reviews", "text_column": table.columns[text_place]}
-    return _texts(pairs, split, identity, skipped, notes)
+    return _with_classes(pairs, split, identity, skipped, notes)
 
 
 def _table(options: Options) -> Texts:
@@ -128,7 +135,9 @@ def _table(options: Options) -> Texts:
         raise ValueError(f"Текст и метка — один и тот же столбец «{table.columns[places[0]]}».")
     pairs, skipped = table.pairs(*places)
     if not pairs:
-        raise ValueError(f"В {path} нет ни одной строки с текстом и меткой: строк — {len(table.rows)}.")
+        raise ValueError(
+            f"В {path} нет ни одной строки с текстом и меткой: строк — {len(table.rows)}{_first_of(skipped)}."
+        )
     notes = _encoding_notes(path, table.encoding, options)
     identity = {"data": str(path.resolve()), "text_column": table.columns[places[0]]}
     n_train = len(pairs)
@@ -150,7 +159,7 @@ def _table(options: Options) -> Texts:
             notes.append(f"Проверочных текстов, которые есть и среди обучающих, — {repeated} из {len(more)}.")
         split = Split(list(range(n_train)), list(range(n_train, n_train + len(more))))
         pairs, skipped = pairs + more, skipped + more_skipped
-    return _texts(pairs, split, identity, skipped, notes, seed=options.seed)
+    return _with_classes(pairs, split, identity, skipped, notes, seed=options.seed)
 
 
 def _table_files(options: Options) -> tuple[Path, Path | None]:
@@ -170,13 +179,20 @@ def _table_files(options: Options) -> tuple[Path, Path | None]:
     return path, valid
 
 
+def _first_of(skipped: list[Skip]) -> str:
+    """Сколько пропущено и почему — для ошибки, до которой дело дошло из-за пропусков."""
+    if not skipped:
+        return ""
+    return f" (пропущено строк — {len(skipped)}, первая — {skipped[0].name}: {skipped[0].reason})"
+
+
 def _encoding_notes(path: Path, encoding: str, options: Options) -> list[str]:
     if options.encoding or encoding.startswith("utf"):
         return []
     return [f"Кодировка {path.name} угадана: {encoding}. Если буквы не те, назовите её: --encoding."]
 
 
-def _texts(
+def _with_classes(
     pairs: list[tuple[str, str]],
     split: Split | None,
     identity: dict[str, str],
@@ -191,7 +207,7 @@ def _texts(
     labels = [numbers[label] for _, label in pairs]
     texts = [text for text, _ in pairs]
     if split is None:
-        check_classes(labels, classes, identity["data"])
+        check_classes(labels, classes, identity["data"] + _first_of(skipped))
         split = stratified(labels, texts, seed)
     identity = identity | {"data_digest": digest(part for pair in pairs for part in pair)}
     return Texts(texts, labels, classes, split, identity, skipped, notes)
@@ -220,7 +236,14 @@ def load_corpus(options: Options) -> Corpus:
     texts, skipped, notes = _read_corpus(path, options)
     if options.valid:
         valid, more, _ = _read_corpus(Path(os.path.expanduser(options.valid)), options)
-        train, skipped = texts, skipped + more
+        known = set(valid)
+        train, skipped = [text for text in texts if text not in known], skipped + more
+        if not train:
+            raise ValueError(
+                f"Всё, что есть в {path}, есть и в {options.valid}: учить не на чем. Дайте другой --valid."
+            )
+        if repeated := len(texts) - len(train):
+            notes.append(f"Проверочных текстов среди обучающих — {repeated}: на них модель не учится.")
     elif len(texts) == 1:
         text = texts[0]
         cut = text.rfind("\n", 0, int(len(text) * (1 - GPT_VALID_SHARE))) + 1 or int(len(text) * (1 - GPT_VALID_SHARE))
@@ -243,7 +266,7 @@ def _read_corpus(path: Path, options: Options) -> tuple[list[str], list[Skip], l
         if not text.strip():
             raise ValueError(f"Файл {path} пуст: учить не на чем.")
         return [text], [], _encoding_notes(path, encoding, options)
-    visible = (p for p in path.rglob("*") if not any(part.startswith(".") for part in p.relative_to(path).parts))
+    visible = (p for p in path.rglob("*") if not is_hidden(p, path))
     files = sorted(p for p in visible if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         raise ValueError(f"В папке {path} нет файлов {', '.join(sorted(SUFFIXES))}.")
@@ -264,6 +287,42 @@ def _read_corpus(path: Path, options: Options) -> tuple[list[str], list[Skip], l
     if not texts:
         raise ValueError(f"В папке {path} не прочёлся ни один файл из {len(files)}: {skipped[0].reason}")
     return list(texts), skipped, []
+
+
+def token_tape(texts: list[str], tokenizer: "Tokenizer") -> Tensor:
+    """Лента токенов: тексты подряд, перед каждым — токен конца предыдущего, если он у модели есть.
+
+    Длинный текст разбирается по частям: описание токена в tokenizers занимает в сто раз больше места, чем номер.
+
+    Args:
+        texts: Тексты.
+        tokenizer: Токенизатор.
+
+    Returns:
+        Номера токенов, форма (N,).
+    """
+    end = tokenizer.token_to_id(END)
+    border = [*([] if end is None else [end]), *tokenizer.encode("").ids]
+    tape = []
+    for text in texts:
+        tape.append(torch.tensor(border, dtype=torch.long))
+        pieces = list(_pieces(text))
+        for first in range(0, len(pieces), 16):  # части разбираются параллельно
+            for encoding in tokenizer.encode_batch_fast(pieces[first : first + 16], add_special_tokens=False):
+                tape.append(torch.tensor(encoding.ids, dtype=torch.long))
+    return torch.cat(tape)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Части текста, стык которых — перед пробелом или концом строки после буквы: через него токен GPT не переходит."""
+    start = 0
+    while len(text) - start > PIECE:
+        border = WORD_END.search(text, start + PIECE)
+        if border is None:
+            break
+        yield text[start : border.start()]
+        start = border.start()
+    yield text[start:]
 
 
 def padded(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[Tensor, Tensor]:

@@ -24,9 +24,8 @@ from modern_nets.training.measures import ratio, share
 from modern_nets.training.ngrams import NGrams
 from modern_nets.training.processes import Batch
 from modern_nets.training.python_source import is_held_out, standard_library
-from modern_nets.training.shelf import save_gpt2_tokenizer, save_model
+from modern_nets.training.shelf import END, save_gpt2_tokenizer, save_model
 
-END = "<|endoftext|>"
 PLAN = Plan(n_steps=2200, learning_rate=1.5e-3, weight_decay=0.1, save_every=200)
 N_ROWS = 8
 CONFIG = GPT2Config(

@@ -7,7 +7,6 @@
 
 import json
 import math
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from modern_nets.disk import replacing
 from modern_nets.training.processes import Batch, accelerator_for, from_main, share_of, tensors_from_main
 
 if TYPE_CHECKING:
@@ -148,10 +148,12 @@ def train(
         loss = loss_of(wrapped, *(tensor.to(device, non_blocking=True) for tensor in share))
         mean = float(accelerator.reduce(loss.detach() * part, "sum"))
         if not math.isfinite(mean):  # чекпоинт ещё хорош, и портить его нельзя
-            raise ValueError(f"Шаг {step + 1}: потери — {mean}. Уменьшите скорость обучения {plan.learning_rate}.")
+            raise ValueError(f"Шаг {step + 1}: потери — {mean}. {_diverged(plan)}")
         optimizer.zero_grad()
         accelerator.backward(loss * (part * n_processes))  # DDP делит сумму градиентов на число процессов
-        accelerator.clip_grad_norm_(parameters, plan.clip)
+        norm = float(accelerator.clip_grad_norm_(parameters, plan.clip))
+        if scaler is None and not math.isfinite(norm):  # при fp16 такой шаг пропустит множитель потерь
+            raise ValueError(f"Шаг {step + 1}: градиент — {norm}. {_diverged(plan)}")
         optimizer.step()
         losses.append(mean)
         seconds.append(time.perf_counter() - started)
@@ -165,6 +167,10 @@ def train(
                 save_checkpoint(model, adam, plan, run_folder, step + 1, pace, losses, scaler)
     accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False).eval()
     return History(losses[n_done:], pace)
+
+
+def _diverged(plan: Plan) -> str:
+    return f"Скорость обучения {plan.learning_rate:g} велика: возьмите меньше и начните сначала, в другой папке."
 
 
 def _training_mode(model: nn.Module) -> None:
@@ -212,7 +218,7 @@ def save_checkpoint(
     losses: list[float],
     scaler: torch.amp.GradScaler | None = None,
 ) -> None:
-    """Пишет чекпоинт рядом и ставит на место одним переименованием: прерванная запись прежнего не портит.
+    """Пишет чекпоинт; прерванная запись прежнего не портит.
 
     Args:
         model: Модель.
@@ -235,13 +241,11 @@ def save_checkpoint(
     about = {"n_done": str(n_done), "plan": _identity(model, plan), "pace": str(pace)}
     if scaler is not None:
         about["scaler"] = json.dumps(scaler.state_dict())
-    draft = folder / f"{CHECKPOINT}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(copies, draft, metadata=about)
-        os.replace(draft, folder / CHECKPOINT)
+        with replacing(folder / CHECKPOINT) as draft:
+            save_file(copies, draft, metadata=about)
     except (OSError, SafetensorError) as error:
-        draft.unlink(missing_ok=True)
         raise OSError(f"Чекпоинт не записался в {folder}: {error}. Прежний, если был, цел.") from error
 
 

@@ -22,9 +22,8 @@ from modern_nets.training.loop import History, Plan, train
 from modern_nets.training.measures import point_of, ratio, share
 from modern_nets.training.ngrams import NGrams
 from modern_nets.training.processes import Batch
-from modern_nets.training.shelf import cached, save_gpt2_tokenizer, save_model
+from modern_nets.training.shelf import END, cached, save_gpt2_tokenizer, save_model
 
-END = "<|endoftext|>"
 KINDS = {kind: f"{kind}:" for kind in ask.KINDS}
 LETTERS = ask.LETTERS + ask.LETTERS.upper()
 MAX_TOKENS = 32

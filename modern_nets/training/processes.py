@@ -7,7 +7,8 @@
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -101,6 +102,22 @@ def accelerator_for(device: torch.device, precision: str = "no") -> "Accelerator
     if accelerator.num_processes != n_asked:
         raise ValueError(f"Запущено процессов — {n_asked}, а соединились {accelerator.num_processes}.")
     return accelerator
+
+
+@contextmanager
+def one_by_one(accelerator: "Accelerator") -> Iterator[None]:
+    """Что может скачаться, сперва берёт главный процесс, потом первый на каждой машине, потом остальные.
+
+    Так не мешают друг другу ни процессы одной машины, ни машины с общим диском, а у кого диск свой, скачивает сам.
+
+    Args:
+        accelerator: Связь с остальными процессами.
+
+    Yields:
+        Ничего: очередь подошла.
+    """
+    with accelerator.main_process_first(), accelerator.local_main_process_first():
+        yield
 
 
 def share_of(batch: Batch, accelerator: "Accelerator") -> Batch:

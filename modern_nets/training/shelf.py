@@ -9,6 +9,10 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from modern_nets.checkpoints import Pretrained
+from modern_nets.disk import replacing
+
+END = "<|endoftext|>"
+"""Токен конца текста у GPT-2."""
 
 
 def save_model(model: Pretrained, folder: Path, **about: Any) -> None:
@@ -63,9 +67,9 @@ def cached(path: Path, make: Callable[[], Any]) -> Any:
         Данные такими, какими они читаются из JSON.
     """
     if not path.exists():
-        draft = path.with_name(path.name + ".part")
-        write_json(make(), draft)
-        draft.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as draft:
+            write_json(make(), draft)
     return json.loads(path.read_text(encoding="utf-8"))
 
 

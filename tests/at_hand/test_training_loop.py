@@ -50,6 +50,21 @@ def test_interrupted_run_ends_in_the_same_weights(tmp_path: Path) -> None:
     assert not resumed.training
 
 
+def test_only_matrices_decay(tmp_path: Path) -> None:
+    """Без градиента вес меняет одно затухание, а оно — только у матриц."""
+    model = nn.Linear(3, 2)
+    nn.init.ones_(model.weight)
+    nn.init.ones_(model.bias)
+    plan = Plan(n_steps=3, learning_rate=0.1, weight_decay=0.5)
+
+    def loss_of(model: nn.Module, x: Tensor) -> Tensor:
+        return 0 * model(x).sum()
+
+    train(model, lambda step: (torch.ones(2, 3),), loss_of, plan, tmp_path)
+    assert torch.equal(model.bias, torch.ones(2))
+    assert (model.weight < 0.99).all()
+
+
 def test_finished_run_is_not_repeated(tmp_path: Path) -> None:
     """Сломалось измерение — обученные веса ещё в чекпоинте."""
     first, second = network(), network()

@@ -1,15 +1,35 @@
 """Деление данных, порядок эпох и искажения: свойства, на которых держится остальное."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modern_nets import at_hand
 from modern_nets.finetune.data import Epochs, Split, stratified
+from modern_nets.finetune.models import read_tokenizer
 from modern_nets.finetune.pictures import Pictures, distort
 from modern_nets.finetune.tasks import NextTokenTask, PictureTask
+from modern_nets.finetune.texts import token_tape
+from modern_nets.gpt2 import GPT2, GPT2Config
+from modern_nets.training.processes import accelerator_for
+from modern_nets.training.shelf import END
+
+TOKENIZER = read_tokenizer(at_hand("tiny-gpt-py"))
+
+
+@given(st.lists(st.text("a \n\t_.é0'", max_size=60), min_size=1, max_size=3), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_long_text_is_cut_where_no_token_crosses(texts: list[str], piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modern_nets.finetune.texts.PIECE", piece)
+        tape = token_tape(texts, TOKENIZER).tolist()
+    end = TOKENIZER.token_to_id(END)
+    assert tape == [token for text in texts for token in (end, *TOKENIZER.encode(text).ids)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), min_size=12, max_size=80), st.integers(0, 5))
@@ -55,6 +75,43 @@ def test_shift_moves_and_mirror_reflects() -> None:
     up = distort(images, torch.tensor([[0.99, 0.5, 0.9]]), "shift")
     assert torch.equal(up[0, 0, :-1], images[0, 0, 1:]) and torch.equal(up[0, 0, -1], images[0, 0, -1])
     assert torch.equal(distort(images, torch.zeros(1, 3), "no"), images)
+
+
+def test_pictures_are_distorted_anew_at_every_step() -> None:
+    from PIL import Image
+
+    def image(index: int, mode: str) -> Image.Image:
+        picture = Image.new(mode, (8, 8))
+        picture.putdata(range(64))
+        return picture
+
+    pictures = Pictures(["а", "б"], [0, 1], Split([0, 1], []), image, {})
+    settings = {"image_mean": [0.0], "image_std": [1.0], "size": {"height": 8, "width": 8}, "rescale_factor": 1.0}
+    alone = type("Alone", (), {"num_processes": 1, "process_index": 0})()
+    seen: list[torch.Tensor] = []
+
+    def model(images: torch.Tensor) -> SimpleNamespace:
+        seen.append(images)
+        return SimpleNamespace(logits=torch.zeros(len(images), 2))
+
+    for augment in ("no", "shift"):
+        task = PictureTask(pictures, settings, workers=0, batch_size=2, seed=0, augment=augment, accelerator=alone)
+        for step in range(2):
+            task.loss_of(model, *task.draw(step))
+    plain, again, first, second = seen
+    assert torch.equal(plain, again)
+    assert not torch.equal(first, plain) and not torch.equal(first, second)
+
+
+def test_evaluation_switches_dropout_off() -> None:
+    torch.manual_seed(0)
+    model = GPT2(GPT2Config(vocab_size=9, max_tokens=4, d_model=8, n_layers=1, n_heads=1, dropout=0.5)).train()
+    tape = torch.randint(9, (41,))
+    task = NextTokenTask(tape, tape, n_tokens=4, batch_size=2, seed=0)
+    loss, _ = task.evaluate(model, accelerator_for(torch.device("cpu")))
+    rows = tape[:40].reshape(10, 4)
+    expected = F.cross_entropy(model.eval()(rows).logits.flatten(0, 1), tape[1:])
+    assert loss == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_pictures_of_the_next_step_are_read_once_and_ahead() -> None:

@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from modern_nets.bert import BertForSequenceClassification
 from modern_nets.finetune import models
-from modern_nets.finetune.options import DEFAULTS, Options
+from modern_nets.finetune.jobs import prepare
+from modern_nets.finetune.options import DEFAULTS, MOST_EPOCHS, SMALL_MODEL_FACTOR, Options
+from modern_nets.finetune.pictures import load_pictures
+from modern_nets.finetune.run import Checks
+from modern_nets.finetune.tasks import PictureTask
 from modern_nets.gpt2 import GPT2
 from modern_nets.pictures import pixel_values, read_picture
 from modern_nets.resnet import ResNet
+from modern_nets.training.processes import accelerator_for
 from modern_nets.vit import ViT
 from tests.finetune.conftest import make_pictures, make_table, metrics
 
@@ -71,12 +77,82 @@ def test_frozen_body_does_not_move(run: Callable[..., str], pictures: Path, tmp_
     assert moved == {"fc.weight", "fc.bias"}, "статистика BatchNorm замороженной сети тоже не меняется"
 
 
+def test_frozen_bert_learns_its_head_and_the_layer_under_it(
+    run: Callable[..., str], table: Path, tmp_path: Path
+) -> None:
+    before = models.start(Options(architecture="bert", data="", model="tiny-bert-ru", out=tmp_path), ["да", "нет"])
+    run("bert", "--data", table, "--model", "tiny-bert-ru", "--freeze", "--epochs", 1)
+    after = BertForSequenceClassification.from_pretrained(tmp_path / "обучение/best").state_dict()
+    moved = {name for name, old in before.model.state_dict().items() if not torch.equal(old, after[name])}
+    assert moved == {f"{layer}.{kind}" for layer in ("classifier", "bert.pooler") for kind in ("weight", "bias")}
+
+
+def test_run_folder_is_a_model_to_start_from(run: Callable[..., str], pictures: Path, tmp_path: Path) -> None:
+    run("resnet", "--data", pictures, "--model", "tiny-resnet-five", "--epochs", 1, out="первое")
+    said = run("resnet", "--data", pictures, "--model", tmp_path / "первое", "--epochs", 1, out="второе")
+    assert "голова прежняя" in said, "взята лучшая модель первого обучения, с её классами"
+
+
+def test_row_of_an_epoch_is_the_mean_over_its_steps(
+    run: Callable[..., str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    after_step = Checks.after_step
+
+    def spy(self: Checks, n_done: int, losses: list[float]) -> None:
+        seen[:] = losses
+        after_step(self, n_done, losses)
+
+    monkeypatch.setattr(Checks, "after_step", spy)
+    run("resnet", "--data", pictures, "--model", "tiny-resnet-five", "--epochs", 2, "--batch-size", 8)
+    rows = metrics(tmp_path / "обучение")
+    n = len(seen) // 2
+    assert n > 1
+    assert [row["train_loss"] for row in rows] == pytest.approx([sum(seen[:n]) / n, sum(seen[n:]) / n])
+
+
+def test_unnamed_numbers_follow_the_model_and_the_data(pictures: Path, tmp_path: Path) -> None:
+    """Сеть с нуля учится быстрее обученной, а маленький набор проходят больше раз."""
+    asked = {
+        from_scratch: prepare(
+            Options(
+                architecture="resnet",
+                data=str(pictures),
+                model="tiny-resnet",
+                from_scratch=from_scratch,
+                out=tmp_path / "обучение",
+                workers=0,
+            ),
+            accelerator_for(torch.device("cpu")),
+        ).identity
+        for from_scratch in (False, True)
+    }
+    rates = DEFAULTS["resnet"].finetune, DEFAULTS["resnet"].scratch
+    assert rates[0] < rates[1]
+    assert [asked[kind]["learning_rate"] for kind in (False, True)] == pytest.approx(
+        [rate * SMALL_MODEL_FACTOR for rate in rates]
+    )
+    assert asked[False]["epochs"] == MOST_EPOCHS > DEFAULTS["resnet"].epochs
+
+
+def test_lack_of_memory_says_what_to_make_smaller(
+    run: Callable[..., str], pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hungry(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(PictureTask, "loss_of", hungry)
+    error = run("resnet", "--data", pictures, "--model", "tiny-resnet-five", "--epochs", 1, code=1)
+    assert "Памяти не хватило" in error and "--batch-size" in error and "20.00 GiB" in error
+
+
 def test_head_stays_only_for_the_same_classes(run: Callable[..., str], tmp_path: Path) -> None:
-    assert "голова прежняя" in run("vit", "--data", "digits", "--epochs", 1, "--batch-size", 500)
+    said = run("vit", "--data", "digits", "--model", "tiny-vit", "--epochs", 1, "--batch-size", 500)
+    assert "голова прежняя" in said
     assert metrics(tmp_path / "обучение")[0]["accuracy"] > 0.9, "tiny-vit цифры уже знает"
     digits = [str(i) for i in range(10)]
     for classes, from_scratch in ((digits, True), (digits[::-1], False), (digits[:9], False)):
-        options = Options(architecture="vit", data="digits", out=tmp_path, from_scratch=from_scratch)
+        options = Options(architecture="vit", data="digits", model="tiny-vit", out=tmp_path, from_scratch=from_scratch)
         started = models.start(options, classes)
         assert started.has_new_head and started.model.config.n_classes == len(classes)
         assert list(started.model.hf_extra["id2label"].values()) == classes
@@ -207,6 +283,42 @@ def test_validation_folder_is_used_as_it_is(run: Callable[..., str], tmp_path: P
     make_pictures(folder / "test", n=3, seed=1)
     said = run("resnet", "--data", folder, "--model", "tiny-resnet-five", "--epochs", 1)
     assert "обучающих картинок — 12, проверочных — 6" in said
+
+
+def test_broken_pictures_do_not_shift_the_rest(tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "картинки"
+    for part, n in (("train", 4), ("valid", 2)):
+        for shade, kind in ((0, "тёмные"), (255, "светлые")):
+            (folder / part / kind).mkdir(parents=True)
+            for i in range(n):
+                Image.new("L", (4, 4), shade).save(folder / part / kind / f"{i}.png")
+    for broken in ("train/светлые/0.png", "train/тёмные/1.png", "valid/светлые/1.png"):
+        (folder / broken).write_bytes(b"")
+    found = load_pictures(Options(architecture="resnet", data=str(folder), out=tmp_path))
+    shades = {"тёмные": 0, "светлые": 255}
+    for part, expected in ((found.split.train, 6), (found.split.valid, 3)):
+        assert len(part) == expected
+        for index in part:
+            assert found.image(index, "L").getpixel((0, 0)) == shades[found.classes[found.labels[index]]]
+    assert len(found.skipped) == 3
+
+
+def test_table_with_semicolons(run: Callable[..., str], tmp_path: Path) -> None:
+    """Так сохраняет русский Excel."""
+    path = tmp_path / "тексты.csv"
+    lines = [f"мило, хорошо {i};да\nскучно, плохо {i};нет" for i in range(6)]
+    path.write_text("\n".join(["text;label", *lines]), encoding="utf-8-sig")
+    said = run("bert", "--data", path, "--model", "tiny-bert-ru", "--epochs", 1)
+    assert "Классов — 2; обучающих текстов — 10" in said and "ропущено" not in said
+
+
+@pytest.mark.parametrize(("column", "is_strange"), [("english", False), ("russian", True)])
+def test_language_that_the_model_does_not_know_is_noticed(column: str, is_strange: bool, tmp_path: Path) -> None:
+    options = Options(architecture="bert", data="reviews", text_column=column, out=tmp_path)
+    about = prepare(options, accelerator_for(torch.device("cpu"))).about
+    assert any("На слово приходится" in line for line in about) == is_strange
 
 
 def test_reviews_are_split_by_domain(tmp_path: Path) -> None:

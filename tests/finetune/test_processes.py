@@ -26,6 +26,7 @@ class Two(NamedTuple):
     folder: Path
     pictures: Path
     printed: str
+    errors: str
     loops: list[dict]
 
 
@@ -33,6 +34,10 @@ class Two(NamedTuple):
 def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
     folder = tmp_path_factory.mktemp("два процесса")
     pictures = make_pictures(folder / "картинки", n=13)
+    for rank in range(2):
+        make_pictures(folder / f"картинки {rank}", n=13, seed=rank)
+    (folder / "занятая").mkdir()
+    (folder / "занятая" / "чужое.txt").touch()
     words = ["finetune", "vit", "--data", pictures, *VIT, "--device", "cpu", "--out", folder / "обучение"]
     script = Path(__file__).with_name("two_processes.py")
     command = [
@@ -52,7 +57,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
         list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    return Two(folder, pictures, done.stdout, [json.loads((folder / f"{k}.json").read_text()) for k in range(2)])
+    return Two(
+        folder, pictures, done.stdout, done.stderr, [json.loads((folder / f"{k}.json").read_text()) for k in range(2)]
+    )
 
 
 def test_command_on_two_processes_equals_the_command_on_one(two: Two, run: Callable[..., str], tmp_path: Path) -> None:
@@ -64,7 +71,21 @@ def test_command_on_two_processes_equals_the_command_on_one(two: Two, run: Calla
         assert many == pytest.approx(one, rel=1e-5)
     result = json.loads((two.folder / "обучение/result.json").read_text(encoding="utf-8"))
     assert result["num_processes"] == 2
-    assert two.printed.count("Процессов: 2.") == 1, "говорит только главный процесс"
+    assert two.printed.count("Процессов: 2.") == 2, "по разу у каждой команды: говорит только главный процесс"
+
+
+def test_refusal_reaches_every_process_and_is_said_once(two: Two) -> None:
+    """Иначе второй процесс ждал бы первого вечно."""
+    assert [process["codes"] for process in two.loops] == [[1, 1, 0, 0]] * 2
+    assert two.errors.count("занятая не пуста") == 1
+    assert two.errors.count("Данные у процессов разные") == 1
+    assert [path.name for path in (two.folder / "занятая").iterdir()] == ["чужое.txt"]
+    assert not (two.folder / "разное").exists()
+
+
+def test_statistics_of_batch_norm_are_the_same_everywhere(two: Two) -> None:
+    first, second = (process["statistics"] for process in two.loops)
+    assert first == second and first
 
 
 def test_loss_and_gradients_are_the_mean_over_all_answers(two: Two, tmp_path: Path) -> None:

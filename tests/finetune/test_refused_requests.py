@@ -149,6 +149,13 @@ class TestTables:
         path.write_text("text,label\nа,да\nб,да\n", encoding="utf-8")
         assert "класс один — «да»" in run("bert", "--data", path, *BERT, code=1)
 
+    def test_one_label_because_of_skipped_rows(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "запятые.csv"
+        path.write_text("text,label\n" + "хорошо,да\nплохо, не берите,нет\n" * 5, encoding="utf-8")
+        error = run("bert", "--data", path, *BERT, code=1)
+        assert "класс один — «да»" in error
+        assert "пропущено строк — 5" in error and "строка 3: клеток 3, а столбцов 2" in error and "в кавычки" in error
+
     def test_numbers_instead_of_classes(self, run: Run, tmp_path: Path) -> None:
         path = tmp_path / "числа.csv"
         path.write_text("text,label\n" + "".join(f"слово,{i / 7:.3f}\n" for i in range(60)), encoding="utf-8")

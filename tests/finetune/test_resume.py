@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from modern_nets.finetune import folder as run_folder
+from modern_nets.finetune.data import write_whole
 from modern_nets.finetune.tasks import PictureTask
+from modern_nets.gpt2 import GPT2, GPT2Config
 from modern_nets.training import loop
 from tests.finetune.conftest import make_pictures, metrics
 
@@ -132,7 +134,7 @@ def test_full_disk_leaves_the_previous_checkpoint(
 def test_half_a_checkpoint_left_by_a_kill_is_ignored(
     run: Callable[..., str], pictures: Path, interrupted: Path
 ) -> None:
-    (interrupted / "checkpoint.safetensors.part").write_bytes(b"half")
+    (interrupted / ".checkpoint.safetensors.part").write_bytes(b"half")
     (interrupted / ".metrics.csv.part").write_bytes(b"half")
     run("resnet", "--data", pictures, *ASKED, "--resume")
     assert [row["epoch"] for row in metrics(interrupted)] == [1, 2, 3]
@@ -151,7 +153,7 @@ def test_full_disk_does_not_leave_half_a_model(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full_disk)
-        assert "Модель не записалась" in run("resnet", "--data", pictures, *ASKED, code=1)
+        assert "модель не записалась" in run("resnet", "--data", pictures, *ASKED, code=1)
     assert not (tmp_path / "обучение" / "best").exists()
     assert [p.name for p in (tmp_path / "обучение").iterdir() if "best" in p.name] == []
 
@@ -208,10 +210,59 @@ def test_nothing_to_resume(run: Callable[..., str], pictures: Path, tmp_path: Pa
 
 
 def test_broken_files_of_the_folder_are_named(run: Callable[..., str], pictures: Path, interrupted: Path) -> None:
-    (interrupted / "metrics.csv").write_text("step,epoch\nмного,1\n", encoding="utf-8")
-    assert "metrics.csv испорчен" in run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+    best = contents(interrupted / "best")
+    (interrupted / "metrics.json").write_text("[{", encoding="utf-8")
+    assert "metrics.json не читается" in run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+    (interrupted / "metrics.json").unlink()
+    assert "metrics.json не читается" in run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+    assert contents(interrupted / "best") == best, "не зная, какая эпоха лучшая, лучшую модель не трогают"
     (interrupted / "run.json").write_text("{", encoding="utf-8")
     assert "run.json не читается" in run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+
+
+def test_table_spoiled_by_a_spreadsheet_is_written_anew(
+    run: Callable[..., str], pictures: Path, interrupted: Path, tmp_path: Path
+) -> None:
+    (interrupted / "metrics.csv").write_text("step;epoch\n3;1,0\n", encoding="cp1251")
+    run("resnet", "--data", pictures, *ASKED, "--resume")
+    run("resnet", "--data", pictures, *ASKED, out="целое")
+    assert metrics(interrupted) == metrics(tmp_path / "целое")
+
+
+def test_broken_result_says_where_the_model_is(run: Callable[..., str], pictures: Path, tmp_path: Path) -> None:
+    run("resnet", "--data", pictures, *ASKED)
+    (tmp_path / "обучение/result.json").write_text("{", encoding="utf-8")
+    error = run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+    assert "result.json не читается" in error and "best" in error
+
+
+def test_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(b"old")
+
+    def half(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", half)
+        with pytest.raises(OSError, match=r"metrics\.csv не записался"):
+            write_whole(path, "new content")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Иначе после выключения вместо прежнего файла остался бы пустой."""
+    order: list[str] = []
+    flush, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda place: (order.append("fsync"), flush(place)))
+    monkeypatch.setattr(os, "replace", lambda *names: (order.append("replace"), replace(*names)))
+    write_whole(tmp_path / "metrics.csv", "text")
+    assert order == ["fsync", "replace"]
+    order.clear()
+    GPT2(GPT2Config(vocab_size=9, max_tokens=4, d_model=4, n_layers=1, n_heads=1)).save_pretrained(tmp_path / "model")
+    assert order == ["fsync", "replace"] * 2
 
 
 def test_best_model_is_the_best_and_not_the_last(tmp_path: Path) -> None:
@@ -219,8 +270,7 @@ def test_best_model_is_the_best_and_not_the_last(tmp_path: Path) -> None:
     rows = [{"accuracy": a, "valid_loss": v} for a, v in ((0.5, 0.9), (0.8, 0.6), (0.8, 0.5), (0.7, 0.1))]
     best = [folder.better(row, rows[:i]) for i, row in enumerate(rows)]
     assert best == [True, True, True, False], "при равной точности решают потери"
-    language = run_folder.RunFolder(tmp_path, "perplexity")
-    assert not language.better({"valid_loss": 0.5}, [{"valid_loss": 0.4}])
+    assert not folder.better({"perplexity": 1.6, "valid_loss": 0.5}, [{"perplexity": 1.5, "valid_loss": 0.4}])
 
 
 def test_run_json_says_what_was_asked(interrupted: Path) -> None:

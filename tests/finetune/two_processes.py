@@ -2,14 +2,17 @@
 
 import contextlib
 import json
-import runpy
 import sys
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from accelerate import Accelerator
 from torch import Tensor, nn
 
+from modern_nets import cli
+from modern_nets.finetune.tasks import Task
+from modern_nets.resnet import ResNet
 from modern_nets.training.loop import Plan, train
 from modern_nets.training.processes import accelerator_for
 
@@ -56,11 +59,34 @@ def main() -> None:
         uneven(own / "прерванное", stop_at=5)
     resumed = uneven(own / "прерванное")
     written = sorted(path.relative_to(own).as_posix() for path in own.rglob("*") if path.is_file())
-    Path(place, f"{rank}.json").write_text(
-        json.dumps({"whole": whole, "resumed": resumed, "written": written, "seeds": seeds})
-    )
-    sys.argv = ["modern-nets", *words]
-    runpy.run_module("modern_nets", run_name="__main__")
+    # У повторённого параметра argparse берёт последнее значение.
+    codes = [
+        cli.main([*words, "--out", f"{place}/занятая"]),
+        cli.main([*words, "--data", f"{place}/картинки {rank}", "--out", f"{place}/разное"]),
+    ]
+    statistics = BuffersSeen()
+    resnet = ["--model", "tiny-resnet-five", "--epochs", "1", "--out", f"{place}/resnet"]
+    end, Accelerator.end_training = Accelerator.end_training, lambda self: None  # иначе связь закроется
+    codes.append(cli.main(["finetune", "resnet", *words[2:], *resnet]))
+    Accelerator.end_training = end
+    codes.append(cli.main(words))
+    about = {"whole": whole, "resumed": resumed, "written": written, "seeds": seeds, "codes": codes}
+    Path(place, f"{rank}.json").write_text(json.dumps(about | {"statistics": statistics.of_resnet}))
+
+
+class BuffersSeen:
+    """Статистика BatchNorm, с которой ResNet проверяют: у процессов она должна быть одна."""
+
+    def __init__(self) -> None:
+        self.of_resnet: list[float] = []
+        evaluate = Task.evaluate
+
+        def spy(task: Task, model: nn.Module, accelerator: Accelerator) -> tuple[float, float]:
+            if isinstance(model, ResNet):
+                self.of_resnet += [float(buffer.double().sum()) for buffer in model.buffers()]
+            return evaluate(task, model, accelerator)
+
+        Task.evaluate = spy
 
 
 if __name__ == "__main__":

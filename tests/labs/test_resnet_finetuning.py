@@ -72,11 +72,13 @@ def test_the_whole_lab_runs_on_cifar(cifar: Path, imagenet_weights: dict, capsys
     space = run_cells("resnet-finetuning", REAL=True, DATA=str(cifar), **SMALL)
     runs = space["runs"]
     assert {(name, size) for name, size, _ in runs} == {
-        *((name, 3) for name in ("голова", "верх")),
-        *((name, size) for name in ("вся сеть", "с нуля", "MLP") for size in (2, 3)),
+        ("верх", 3),
+        *((name, size) for name in ("голова", "вся сеть", "с нуля", "MLP") for size in (2, 3)),
     }
-    head = runs["голова", 3, 0].net.state_dict()
-    frozen = [name for name in imagenet_weights if not name.startswith("fc")]
-    assert all(torch.equal(head[name].cpu(), imagenet_weights[name]) for name in frozen), "заморозка протекает"
+    for net, free in ((runs["верх", 3, 0].net, ("layer4", "fc")), (space["body"], ("fc",))):
+        state = net.state_dict()
+        frozen = [name for name in imagenet_weights if not name.startswith(free)]
+        assert all(torch.equal(state[name].cpu(), imagenet_weights[name]) for name in frozen), "заморозка протекает"
     assert abs(space["count"](space["mlp"]()) / space["count"](space["pretrained"]()) - 1) < 0.01
+    assert space["again"].hf_extra["id2label"] == {str(i): name for i, name in enumerate(NAMES)}
     assert "ответы те же: True" in capsys.readouterr().out

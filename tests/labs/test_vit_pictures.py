@@ -1,6 +1,7 @@
 """Половина REAL лабораторной о ViT: Oxford-IIIT Pet в том виде, в каком он лежит на диске, и папки моделей."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
@@ -62,6 +63,15 @@ def test_the_whole_lab_runs_on_pets(pets: Path, models: dict[str, str], capsys: 
     frozen = [name for name in start if not name.startswith("head")]
     assert all(torch.equal(head[name].cpu(), start[name]) for name in frozen), "заморозка протекает"
     assert "ответы те же: True" in capsys.readouterr().out
+
+
+def test_without_a_video_card_the_head_alone_is_enough(pets: Path, models: dict[str, str]) -> None:
+    def start() -> ViT:
+        return ViT.from_pretrained(models["VIT"]).new_head(len(BREEDS))
+
+    only = {"ViT, голова": SimpleNamespace(start=start, free=("head",), rate=1e-3)}
+    space = run_cells("vit-pictures", REAL=True, DATA=str(pets), WAYS=only, **models, **SMALL)
+    assert {name for name, _, _ in space["runs"]} == {"ViT, голова"}
 
 
 def test_patches_are_cut_and_glued() -> None:

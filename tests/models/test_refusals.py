@@ -405,6 +405,14 @@ def test_index_without_a_table_is_refused(files: Any, folder: Path) -> None:
         GPT2.from_pretrained(folder)
 
 
+def test_weights_are_as_readable_as_any_new_file(tmp_path: Path) -> None:
+    """Папку модели открывает и сосед по общей машине: особых прав у весов нет."""
+    (tmp_path / "plain").touch()
+    GPT.save_pretrained(tmp_path / "model")
+    ordinary = (tmp_path / "plain").stat().st_mode
+    assert {path.stat().st_mode for path in (tmp_path / "model").iterdir()} == {ordinary}
+
+
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(OSError, match=r"не записалась.*taken"):
