@@ -15,7 +15,7 @@ from modern_nets.bert import BertForSequenceClassification
 from modern_nets.checkpoints import Pretrained
 from modern_nets.config import unknown_name
 from modern_nets.embedded import at_hand, names
-from modern_nets.finetune.options import SMALL_MODEL, SMALL_MODEL_FACTOR, Defaults, Options
+from modern_nets.finetune.options import SMALL_FROM_SCRATCH, SMALL_MODEL, SMALL_MODEL_FACTOR, Defaults, Options
 from modern_nets.gpt2 import GPT2
 from modern_nets.pictures import picture_numbers
 from modern_nets.resnet import ResNet, ResNetConfig
@@ -108,7 +108,8 @@ class Start:
         if options.freeze:
             return defaults.head
         rate = defaults.scratch if options.from_scratch else defaults.finetune
-        factor = SMALL_MODEL_FACTOR if self.n_parameters < SMALL_MODEL else 1
+        small = SMALL_FROM_SCRATCH if options.from_scratch else SMALL_MODEL
+        factor = SMALL_MODEL_FACTOR if self.n_parameters < small else 1
         return float(f"{rate * factor:g}")
 
 

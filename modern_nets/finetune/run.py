@@ -238,10 +238,8 @@ def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, ac
         more = " Все — в skipped.csv." if len(job.skipped) > SHOWN_SKIPS else ""
         say(f"Пропущено примеров — {len(job.skipped)}.{more}")
     say(f"Процессов: {accelerator.num_processes}. Устройство: {accelerator.device.type}.")
-    say(
-        f"Эпох — {asked['epochs']}, шагов — {plan.n_steps}; общий пакет — {asked['batch_size']}, "
-        f"скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}, шагов между чекпоинтами — {plan.save_every}."
-    )
+    say(f"Эпох — {asked['epochs']}, шагов — {plan.n_steps}, между чекпоинтами — {plan.save_every}.")
+    say(f"Общий пакет — {asked['batch_size']}, скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}.")
 
 
 def _progress(say: Callable[[str], None], row: Row, metric: str, is_best: bool) -> None:

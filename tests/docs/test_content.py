@@ -207,10 +207,13 @@ def test_nothing_of_the_module_is_lost(name):
     assert not lost
 
 
-@pytest.mark.parametrize("path", [DOCS / "maintain.md", DOCS / "finetune.md", ROOT / "README.md"], ids=relative)
+COMMANDS = [*(DOCS / f"{name}.md" for name in ("maintain", "finetune", "practice")), ROOT / "README.md"]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=relative)
 def test_commands_of_the_documentation_exist(path: Path):
     """Каждая команда make — цель Makefile; команды конвейера и modern-nets разбираются ими самими."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace("\\\n", "")
     commands = re.findall(r"^\s*\$ (.+)$", text, re.MULTILINE) + re.findall(r"`(make [a-z][^`]*)`", text)
     assert commands
     for command in commands:

@@ -160,6 +160,19 @@ def test_head_stays_only_for_the_same_classes(run: Callable[..., str], tmp_path:
         assert list(started.model.hf_extra["id2label"].values()) == classes
 
 
+def test_small_models_learn_faster_but_not_the_network_for_cifar10(tmp_path: Path) -> None:
+    def rate(architecture: str, data: str, **asked: bool) -> float:
+        options = Options(architecture=architecture, data=data, out=tmp_path, **asked)
+        started = models.start(options, [str(i) for i in range(7)], is_small=True)
+        return started.learning_rate(DEFAULTS[architecture], options)
+
+    assert rate("vit", "cifar10", from_scratch=True) == 5e-4, "4 млн параметров: при 5e-3 она не учится"
+    assert rate("resnet", "cifar10", from_scratch=True) == 1e-3
+    assert rate("resnet", "digits", from_scratch=True) == 1e-2
+    assert rate("resnet", "digits") == 3e-3
+    assert rate("resnet", "digits", freeze=True) == 1e-3
+
+
 def test_table_of_texts(run: Callable[..., str], table: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
