@@ -4,6 +4,7 @@
 modern_nets, прочитанные данные, закреплённые версии библиотек и сам рабочий процесс. О машине в ключе нет ничего.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -61,8 +62,30 @@ def page_key(blocks: list[Block], depends: list[str]) -> str:
 
 
 def is_fresh(record: Record | None, blocks: list[Block]) -> bool:
-    """Верна ли запись для нынешнего кода."""
-    return record is not None and record.key == page_key(blocks, record.depends)
+    """Верна ли запись для нынешнего кода и подтверждают ли её числа то, что говорит страница."""
+    if record is None or record.key != page_key(blocks, record.depends):
+        return False
+    try:
+        for block in blocks:
+            check_expectations(block, record.values)
+    except DocsError:
+        return False
+    return True
+
+
+def check_expectations(block: Block, values: dict[str, bool | int | float | str]) -> None:
+    """Подтвердил ли опыт то, что говорит о нём страница: строки `# docs: expect` о процитированных значениях."""
+    for expectation in block.options.expects:
+        names = {node.id for node in ast.walk(ast.parse(expectation)) if isinstance(node, ast.Name)}
+        if unknown := names - values.keys():
+            raise DocsError(
+                block.place,
+                f"в строке «expect {expectation}» неизвестно: {', '.join(sorted(unknown))}. "
+                "Ожидать можно только значения из строк «# docs: quote» этого блока и блоков выше.",
+            )
+        if not eval(expectation, {"__builtins__": {}}, dict(values)):
+            measured = ", ".join(f"{name} = {values[name]}" for name in sorted(names))
+            raise DocsError(block.place, f"опыт не подтвердил страницу: ждали {expectation}, вышло {measured}.")
 
 
 def file_digest(path: Path) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from docs_build import figures, worker
 from docs_build.pages import Block, Page
 from docs_build.project import HUB_CACHE, ROOT, DocsError
-from docs_build.records import Output, Record, page_key
+from docs_build.records import Output, Record, check_expectations, page_key
 
 # Markdown такие знаки съест или заменит, и страница покажет не то, что вывел блок.
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -140,21 +140,6 @@ def check_promises(block: Block, result: worker.Result) -> None:
             f"рисунков — {len(result.figures)}, описаний — {len(block.options.alts)}: "
             "на каждый рисунок нужна строка «# docs: alt …».",
         )
-
-
-def check_expectations(block: Block, values: dict[str, bool | int | float | str]) -> None:
-    """Подтвердил ли опыт то, что говорит о нём страница: строки `# docs: expect` о процитированных значениях."""
-    for expectation in block.options.expects:
-        names = {node.id for node in ast.walk(ast.parse(expectation)) if isinstance(node, ast.Name)}
-        if unknown := names - values.keys():
-            raise DocsError(
-                block.place,
-                f"в строке «expect {expectation}» неизвестно: {', '.join(sorted(unknown))}. "
-                "Ожидать можно только значения из строк «# docs: quote» этого блока и блоков выше.",
-            )
-        if not eval(expectation, {"__builtins__": {}}, dict(values)):
-            measured = ", ".join(f"{name} = {values[name]}" for name in sorted(names))
-            raise DocsError(block.place, f"опыт не подтвердил страницу: ждали {expectation}, вышло {measured}.")
 
 
 def called_at_top(code: str) -> set[str]:

@@ -97,10 +97,13 @@ def pixel_values(images: "Image | list[Image]", folder: str | Path | dict[str, A
         FileNotFoundError: в папке нет preprocessor_config.json.
         ValueError: картинок нет или каналов не столько, сколько ждёт модель.
     """
-    settings = folder if isinstance(folder, dict) else picture_numbers(Path(folder, "preprocessor_config.json"))
     batch = images if isinstance(images, list) else [images]
     if not batch:
         raise ValueError("Картинок нет: список пуст.")
+    if isinstance(folder, dict):
+        settings = folder
+    else:
+        settings = picture_numbers(Path(folder, "preprocessor_config.json"), len(batch[0].getbands()))
     mean, std = torch.tensor(settings["image_mean"]), torch.tensor(settings["image_std"])
     size = (settings["size"]["width"], settings["size"]["height"])
     rows = []

@@ -29,6 +29,8 @@ MOST_BERT_TOKENS, MOST_GPT_TOKENS = 256, 512
 """Сколько токенов читать, если не сказано: память растёт быстрее длины."""
 MOST_TOKENS_A_WORD = 4
 """У знакомого языка токенов на слово меньше двух; если их столько, слова рассыпались на буквы."""
+FEWEST_WORDS = 1000
+"""Словарь меньше этого — из одних букв: рассыпаться нечему."""
 SHOWN_CLASSES = 10
 """Сколько имён классов назвать на экране."""
 MOST_AT_ONCE = 1000
@@ -144,7 +146,7 @@ def _text_job(options: Options, accelerator: Accelerator) -> Job:
     )
     about = [_sizes(texts.classes, "текстов", texts.split), *texts.notes]
     per_word = sum(map(len, ids)) / sum(len(text.split()) for text in texts.texts)
-    if per_word > MOST_TOKENS_A_WORD:
+    if per_word > MOST_TOKENS_A_WORD and tokenizer.get_vocab_size() > FEWEST_WORDS:
         about.append(
             f"На слово приходится {decimal(per_word, 1)} токена: этого языка словарь модели почти не знает. "
             "Возьмите модель, обученную на нём (--model)."

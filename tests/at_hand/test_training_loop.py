@@ -142,7 +142,7 @@ def test_failed_save_leaves_the_previous_checkpoint(interrupted: Path, monkeypat
 
 def test_loss_that_is_not_a_number_stops_before_the_checkpoint_is_spoilt(interrupted: Path) -> None:
     before = (interrupted / CHECKPOINT).read_bytes()
-    with pytest.raises(ValueError, match=r"Шаг 5: потери — nan. Уменьшите скорость"):
+    with pytest.raises(ValueError, match=r"Шаг 5: потери — nan. Скорость обучения"):
         train(network(), lambda _: (torch.randn(8, 3),), lambda net, x: net(x).sum() * float("nan"), PLAN, interrupted)
     assert (interrupted / CHECKPOINT).read_bytes() == before
 

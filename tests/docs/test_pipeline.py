@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from docs_build import records
 from tests.docs.conftest import CODE
 
 
@@ -317,6 +318,22 @@ def test_expectation_may_name_values_of_the_blocks_above(project):
     code, log = project.command("docs_build", "check")
     assert code == 1
     assert "ждали total > 4, вышло total = 4" in log
+
+
+def test_record_that_does_not_confirm_the_page_is_not_shown(project):
+    """Хуже измеренного запись не станет: ни порог, ни число в ней без опыта не поменять."""
+    project.replace("snippets/lesson/code.py", 'print("вдвое', '# docs: expect total == 4\nprint("вдвое')
+    project.command("docs_build", "run")
+    forged = record(project)
+    forged["values"]["total"] = 3
+    del forged["format"], forged["checksum"]
+    forged = {"format": records.FORMAT, "checksum": records.checksum_of(forged), **forged}
+    project.write("outputs/lesson.json", json.dumps(forged, ensure_ascii=False))
+    _, log = project.command("docs_build", "run")
+    assert record(project)["values"]["total"] == 4, log
+    project.replace("snippets/lesson/code.py", "total == 4", "total > 4")
+    code, log = project.build("--strict")
+    assert code != 0 and "ждали total > 4, вышло total = 4" in log
 
 
 def test_whole_code_of_an_experiment_is_one_file_that_runs(project):

@@ -80,7 +80,9 @@ def test_frozen_body_does_not_move(run: Callable[..., str], pictures: Path, tmp_
 def test_frozen_bert_learns_its_head_and_the_layer_under_it(
     run: Callable[..., str], table: Path, tmp_path: Path
 ) -> None:
-    before = models.start(Options(architecture="bert", data="", model="tiny-bert-ru", out=tmp_path), ["да", "нет"])
+    before = models.start(
+        Options(architecture="bert", data="тексты.csv", model="tiny-bert-ru", out=tmp_path), ["да", "нет"]
+    )
     run("bert", "--data", table, "--model", "tiny-bert-ru", "--freeze", "--epochs", 1)
     after = BertForSequenceClassification.from_pretrained(tmp_path / "обучение/best").state_dict()
     moved = {name for name, old in before.model.state_dict().items() if not torch.equal(old, after[name])}
@@ -311,7 +313,7 @@ def test_table_with_semicolons(run: Callable[..., str], tmp_path: Path) -> None:
     lines = [f"мило, хорошо {i};да\nскучно, плохо {i};нет" for i in range(6)]
     path.write_text("\n".join(["text;label", *lines]), encoding="utf-8-sig")
     said = run("bert", "--data", path, "--model", "tiny-bert-ru", "--epochs", 1)
-    assert "Классов — 2; обучающих текстов — 10" in said and "ропущено" not in said
+    assert "Классов — 2 (да, нет); обучающих текстов — 10" in said and "ропущено" not in said
 
 
 @pytest.mark.parametrize(("column", "is_strange"), [("english", False), ("russian", True)])
@@ -319,6 +321,25 @@ def test_language_that_the_model_does_not_know_is_noticed(column: str, is_strang
     options = Options(architecture="bert", data="reviews", text_column=column, out=tmp_path)
     about = prepare(options, accelerator_for(torch.device("cpu"))).about
     assert any("На слово приходится" in line for line in about) == is_strange
+
+
+def test_validation_texts_are_not_learned(run: Callable[..., str], tmp_path: Path) -> None:
+    folder = tmp_path / "код"
+    folder.mkdir()
+    for i in range(4):
+        (folder / f"{i}.txt").write_text(f"мама мыла раму {i}\n" * 12, encoding="utf-8")
+    said = run("gpt", "--data", folder, "--valid", folder / "3.txt", "--model", "tiny-gpt-ru", "--epochs", 1)
+    assert "среди обучающих — 1: на них модель не учится" in said
+    asked = ("gpt", "--data", folder / "3.txt", "--valid", folder / "3.txt", "--model", "tiny-gpt-ru")
+    assert "учить не на чем" in run(*asked, out="второе", code=1)
+
+
+def test_split_folders_are_recognised_in_any_case(run: Callable[..., str], tmp_path: Path) -> None:
+    folder = tmp_path / "картинки"
+    make_pictures(folder / "Train", n=6)
+    make_pictures(folder / "Test", n=3, seed=1)
+    said = run("resnet", "--data", folder, "--model", "tiny-resnet-five", "--epochs", 1)
+    assert "Классов — 2 (квадрат, крест); обучающих картинок — 12, проверочных — 6" in said
 
 
 def test_reviews_are_split_by_domain(tmp_path: Path) -> None:

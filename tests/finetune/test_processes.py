@@ -6,18 +6,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import accelerate
 import pytest
 import torch
 
+from modern_nets.finetune.options import Options
+from modern_nets.finetune.run import _errors_explained
 from modern_nets.training.processes import accelerator_for, find_device, share_of
 from tests.finetune.conftest import make_pictures, metrics
 from tests.finetune.two_processes import uneven
 
 ROOT = Path(__file__).resolve().parents[2]
 VIT = ("--model", "tiny-vit", "--epochs", "2", "--batch-size", "7", "--seed", "5", "--save-every", "2")
+
+
+SECOND = SimpleNamespace(num_processes=2, process_index=1, is_local_main_process=False)
 
 
 class Two(NamedTuple):
@@ -81,6 +87,28 @@ def test_refusal_reaches_every_process_and_is_said_once(two: Two) -> None:
     assert two.errors.count("Данные у процессов разные") == 1
     assert [path.name for path in (two.folder / "занятая").iterdir()] == ["чужое.txt"]
     assert not (two.folder / "разное").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("Connection closed by peer [127.0.0.1]"), "связь с другим процессом оборвалась"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), "Памяти не хватило"),
+        (MemoryError(), "Памяти не хватило"),
+    ],
+)
+def test_errors_of_the_machine_are_explained(error: Exception, said: str, tmp_path: Path) -> None:
+    options = Options(architecture="resnet", data="digits", out=tmp_path)
+    with pytest.raises(ValueError, match=said), _errors_explained(options, SECOND):
+        raise error
+
+
+def test_process_that_is_not_the_first_tells_its_own_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Главный о ней не знает: у него лишь оборвётся связь."""
+    options = Options(architecture="resnet", data="digits", out=tmp_path)
+    with pytest.raises(OSError, match=r"8\.png"), _errors_explained(options, SECOND):
+        raise OSError("Файл 8.png не найден.")
+    assert "Процесс 1: Файл 8.png не найден." in capsys.readouterr().err
 
 
 def test_statistics_of_batch_norm_are_the_same_everywhere(two: Two) -> None:

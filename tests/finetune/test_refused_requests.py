@@ -1,6 +1,7 @@
 """Плохие данные: понятная ошибка до начала работы или законченная работа; на диске ничего лишнего."""
 
 import csv
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,6 +103,27 @@ class TestPictures:
     def test_pets_that_are_not_there(self, run: Run, tmp_path: Path) -> None:
         assert "--download" in run("vit", "--data", "pets", "--data-dir", tmp_path, code=1)
 
+    def test_split_folders_without_classes(self, run: Run, tmp_path: Path) -> None:
+        folder = make_pictures(tmp_path / "картинки", kinds=("train", "valid"))
+        error = run("resnet", "--data", folder, *RESNET, code=1)
+        assert "только train, valid" in error and str(folder / "train" / "кошки") in error
+
+    @pytest.mark.usefixtures("finished")
+    def test_what_is_not_a_picture_is_named(self, run: Run, pictures: Path) -> None:
+        (pictures / "ёжик").mkdir()
+        (pictures / "ёжик" / "1.heic").touch()
+        (pictures / "крест" / "заметки.doc").touch()
+        said = run("resnet", "--data", pictures, *RESNET)
+        assert "ёжик — картинок нет" in said and "заметки.doc — не картинка" in said and "Классов — 2" in said
+
+    def test_name_of_a_class_that_is_not_utf8(self, run: Run, pictures: Path, tmp_path: Path) -> None:
+        try:
+            (pictures / "крест").rename(os.fsdecode(os.fsencode(pictures) + b"/\xff"))
+        except OSError:
+            pytest.skip("эта файловая система других имён не хранит")
+        assert "не UTF-8" in run("resnet", "--data", pictures, *RESNET, code=1)
+        assert not (tmp_path / "обучение").exists()
+
     @pytest.mark.usefixtures("finished")
     def test_broken_files_among_good_ones(self, run: Run, pictures: Path, tmp_path: Path) -> None:
         torn = pictures / "крест" / "03.png"
@@ -155,6 +177,27 @@ class TestTables:
         error = run("bert", "--data", path, *BERT, code=1)
         assert "класс один — «да»" in error
         assert "пропущено строк — 5" in error and "строка 3: клеток 3, а столбцов 2" in error and "в кавычки" in error
+
+    def test_quote_that_is_not_closed(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "тексты.csv"
+        lines = ["text,label", '"мило, мило",да', "скучно,нет", '"открыта и забыта,да'] + ["мило,да", "скучно,нет"] * 9
+        path.write_text("\n".join(lines), encoding="utf-8")
+        assert "кавычка, открытая в строке 4, не закрыта" in run("bert", "--data", path, *BERT, code=1)
+
+    @pytest.mark.usefixtures("finished")
+    def test_mark_of_byte_order_and_capital_letters(self, run: Run, tmp_path: Path) -> None:
+        path = make_table(tmp_path / "тексты.csv", encoding="utf-8-sig", header=("Text", "LABEL"))
+        assert "Классов — 2" in run("bert", "--data", path, "--encoding", "utf-8", *BERT)
+
+    def test_columns_of_one_name(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "тексты.csv"
+        path.write_text("text,text,label\nа,б,да\nв,г,нет\n", encoding="utf-8")
+        assert "столбцов «text» — 2" in run("bert", "--data", path, *BERT, code=1)
+
+    def test_excel_with_another_name(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "тексты.csv"
+        path.write_bytes(b"PK\x03\x04" + bytes(100))
+        assert "Excel" in run("bert", "--data", path, *BERT, code=1)
 
     def test_numbers_instead_of_classes(self, run: Run, tmp_path: Path) -> None:
         path = tmp_path / "числа.csv"
@@ -246,7 +289,10 @@ class TestOptions:
         ("words", "said"),
         [
             (("rsnet", "--data", "digits", "--out", "x"), "архитектура — resnet, vit, bert, gpt, а пришло «rsnet»"),
-            (("resnet", "--data", "digits", "--out", "x", "--epochs", "много"), "--epochs — число, а пришло «много»"),
+            (
+                ("resnet", "--data", "digits", "--out", "x", "--epochs", "много"),
+                "--epochs — целое число, а пришло «много»",
+            ),
             (("resnet", "--out", "x"), "Не хватает: --data"),
             (("resnet", "--data", "digits", "--out"), "После --out нет значения"),
             (("resnet", "--data", "digits", "--out", "x", "--wat"), "Лишнее: --wat"),
@@ -272,4 +318,4 @@ class TestOptions:
     def test_learning_rate_that_breaks_the_training(self, run: Run, pictures: Path, tmp_path: Path) -> None:
         wild = ("--learning-rate", "1e30", "--model", "tiny-resnet-five", "--epochs", "9")
         error = run("resnet", "--data", pictures, *wild, code=1)
-        assert "потери — " in error and "Уменьшите скорость обучения" in error
+        assert "потери — " in error and "возьмите меньше" in error and not (tmp_path / "обучение/best").exists()

@@ -3,14 +3,18 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from modern_nets.finetune import folder as run_folder
+from modern_nets.finetune import run as run_module
 from modern_nets.finetune.data import write_whole
 from modern_nets.finetune.tasks import PictureTask
 from modern_nets.gpt2 import GPT2, GPT2Config
@@ -227,6 +231,70 @@ def test_table_spoiled_by_a_spreadsheet_is_written_anew(
     run("resnet", "--data", pictures, *ASKED, "--resume")
     run("resnet", "--data", pictures, *ASKED, out="целое")
     assert metrics(interrupted) == metrics(tmp_path / "целое")
+
+
+def test_best_model_that_vanished_is_asked_for(run: Callable[..., str], pictures: Path, interrupted: Path) -> None:
+    shutil.rmtree(interrupted / "best")
+    error = run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+    assert "нет файла model.safetensors" in error
+    assert (interrupted / "checkpoint.safetensors").is_file()
+    (interrupted / "metrics.json").unlink()
+    error = run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+    assert "нет metrics.json" in error and (interrupted / "checkpoint.safetensors").is_file()
+
+
+def test_model_of_infinities_is_not_kept(
+    run: Callable[..., str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PictureTask, "evaluate", lambda *_: (float("nan"), 0.5))
+    error = run("resnet", "--data", pictures, *ASKED, code=1)
+    assert "потери на проверке — nan" in error and "в другой папке" in error
+    assert not (tmp_path / "обучение/best").exists()
+
+
+def test_two_runs_in_one_folder_do_not_mix(run: Callable[..., str], pictures: Path, interrupted: Path) -> None:
+    before = contents(interrupted)
+    with FileLock(interrupted / ".lock"):
+        error = run("resnet", "--data", pictures, *ASKED, "--resume", code=1)
+    assert "уже идёт другое обучение" in error
+    assert contents(interrupted) == before
+    run("resnet", "--data", pictures, *ASKED, "--resume")
+
+
+def test_second_run_that_started_meanwhile_is_refused(
+    run: Callable[..., str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Пока первый читал данные, папку занял второй."""
+    prepare = run_module.prepare
+
+    def slow(*words: Any) -> Any:
+        job = prepare(*words)
+        (tmp_path / "обучение").mkdir()
+        (tmp_path / "обучение/run.json").write_text("{}", encoding="utf-8")
+        return job
+
+    monkeypatch.setattr(run_module, "prepare", slow)
+    assert "не пуста" in run("resnet", "--data", pictures, *ASKED, code=1)
+    assert (tmp_path / "обучение/run.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_closed_output_does_not_stop_the_training(
+    run: Callable[..., str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.print", closed)
+        assert run("resnet", "--data", pictures, *ASKED) == ""
+    assert (tmp_path / "обучение/result.json").is_file()
+
+
+def test_draft_left_by_a_kill_is_cleared(run: Callable[..., str], pictures: Path, interrupted: Path) -> None:
+    (interrupted / ".best.part" / ".draft").mkdir(parents=True)
+    (interrupted / ".best.part" / ".draft" / "model.safetensors").write_bytes(b"half")
+    run("resnet", "--data", pictures, *ASKED, "--resume")
+    assert sorted(p.name for p in interrupted.iterdir() if "part" in p.name) == []
 
 
 def test_broken_result_says_where_the_model_is(run: Callable[..., str], pictures: Path, tmp_path: Path) -> None:
