@@ -17,7 +17,7 @@ from modern_nets.finetune.options import add_commands
 if TYPE_CHECKING:
     from modern_nets.training.recipes import Recipe
 
-_NEEDS = 'Нужны ещё библиотеки (нет {name}): поставьте пакет с набором train — pip install -e ".[train]".'
+_NEEDS = 'Нужны ещё библиотеки (нет {name}): поставьте пакет с набором train: в папке курса pip install -e ".[train]".'
 _RESUMES = {
     "train": " Та же команда из той же папки продолжит с последнего чекпоинта.",
     "finetune": " Та же команда с --resume продолжит с последнего чекпоинта.",

@@ -25,9 +25,9 @@
 # 3. Как монетка.
 # 4. Хуже монетки.
 #
-# Понадобится [урок о BERT](../bert.md), раздел «Заморозить или дообучить», и пакет курса:
-# `pip install "modern-nets[lessons]"` (из папки проекта — `pip install ".[lessons]"`). Всё остальное
-# уже внутри: и отзывы, и модель. На двух ядрах тетрадь выполняется меньше чем за полторы минуты.
+# **Понадобится:** [урок о BERT](../bert.md), раздел «Заморозить или дообучить», и пакет с библиотеками: в папке проекта
+# `pip install -e ".[lessons]"` ([подробнее](../practice.md#поставить-у-себя)). Всё остальное уже внутри: и отзывы, и
+# модель. **Время счёта:** около минуты на двух ядрах.
 #
 # ## Настройки
 #
@@ -62,6 +62,7 @@ import torch.nn.functional as F
 from modern_nets import at_hand
 from modern_nets.training.measures import share
 from modern_nets.training.processes import find_device
+from safetensors.torch import load_file, save_file
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import classification_report, confusion_matrix
@@ -626,13 +627,14 @@ very_praise = by_tuned["very хвалебное"]
 # *not* для неё не **переворачивает** смысл слова, а служит ещё одним плохим словом. *Very* на том же месте ничего
 # подобного не делает.
 #
-# Теперь внутрь. У слова после каждого блока есть вектор: насколько его сдвигает *not* и насколько *very*? Сдвиг — единица
-# минус косинус угла между векторами. И сколько внимания слово отдаёт каждому из двух?
+# Теперь внутрь дообученной сети. У слова после каждого блока есть вектор: насколько его сдвигает *not* и насколько
+# *very*? Сдвиг — единица минус косинус угла между векторами. И сколько внимания слово отдаёт каждому из двух? В
+# последней строке — то же у замороженной.
 
 
 # %%
 # docs: near 0.3
-# docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса
+# docs: model MiniLM (all-MiniLM-L6-v2), настоящие обученные веса, дообученные здесь
 # docs: quote shift_not shift_very
 # docs: expect shift_not > 2 * shift_very
 @torch.no_grad()
@@ -646,29 +648,41 @@ def inside(body, text, word):
     return path.cpu(), maps[:, place].cpu()
 
 
-shift = {"not": [], "very": []}
-look = {"not": [], "very": []}
-for word in praise + blame:
-    alone, _ = inside(frozen.body, forms[""].format(word), word)
-    for small_word in shift:
-        path, looks = inside(frozen.body, forms[small_word].format(word), word)
-        shift[small_word].append(1 - F.cosine_similarity(path, alone))
-        look[small_word].append(looks[:, 3])  # [CLS] it was not …: место 3
+def compare(body):
+    """Средние по словам: сдвиг (слова, блоки + 1) и внимание (слова, блоки)."""
+    shift, look = [], []
+    for small_word in ("not", "very"):
+        moved, looked = [], []
+        for word in praise + blame:
+            alone, _ = inside(body, forms[""].format(word), word)
+            path, looks = inside(body, forms[small_word].format(word), word)
+            moved.append(1 - F.cosine_similarity(path, alone))
+            looked.append(looks[:, 3])  # [CLS] it was not …: место 3
+        shift.append(torch.stack(moved).mean(0))
+        look.append(torch.stack(looked).mean(0))
+    return torch.stack(shift), torch.stack(look)
 
-print("      сдвиг вектора         внимание к слову")
-print("блок      not      very      not      very")
-for block in range(1, frozen.body.config.num_hidden_layers + 1):
-    moved = [torch.stack(shift[w])[:, block].mean().item() for w in shift]
-    looked = [torch.stack(look[w])[:, block - 1].mean().item() for w in look]
-    print(f"{block:4d}", *(f"{value:8.2f}" for value in (*moved, *looked)))
-shift_not, shift_very = moved
+
+def row(title, shift, look, block):
+    values = (*shift[:, block].tolist(), *look[:, block - 1].tolist())
+    print(f"{title:>12s}", *(f"{value:8.2f}" for value in values))
+
+
+n_blocks = tuned.body.config.num_hidden_layers
+shift, look = compare(tuned.body)
+print(f"{'':12s}    сдвиг вектора    внимание к слову")
+print(f"{'блок':>12s}      not     very      not     very")
+for block in range(1, n_blocks + 1):
+    row(str(block), shift, look, block)
+row(f"заморож., {n_blocks}", *compare(frozen.body), n_blocks)
+shift_not, shift_very = shift[:, n_blocks].tolist()
 
 # %%
 # docs: near 0.5
-# docs: alt Карта внимания последнего блока MiniLM на предложении «It was not good», среднее по головам: строки — кто смотрит, столбцы — на кого
+# docs: alt Карта внимания последнего блока дообученной MiniLM на предложении «It was not good», среднее по головам: строки — кто смотрит, столбцы — на кого
 batch = tokenizer("It was not good.", return_tensors="pt").to(device)
 with torch.no_grad():
-    maps = frozen.body(**batch, output_attentions=True).attentions
+    maps = tuned.body(**batch, output_attentions=True).attentions
 tokens = tokenizer.convert_ids_to_tokens(batch["input_ids"][0])
 plt.figure(figsize=(4.6, 4))
 plt.imshow(maps[-1][0].mean(0).cpu(), cmap="Blues", vmin=0)
@@ -687,6 +701,24 @@ plt.show()
 # чужой вектор, и молчит о том, что в этом векторе. Внимание — [улика, а не
 # объяснение](../transformer.md#справочник-ещё-раз).
 #
+# ## Сохранить
+#
+# Тело и токенизатор ложатся папкой Hugging Face, голова — рядом с ними: она своя, и transformers о ней не знает.
+
+# %%
+tuned.body.save_pretrained("my-bert")
+tokenizer.save_pretrained("my-bert")
+save_file(tuned.head.state_dict(), "my-bert/head.safetensors")
+
+again = Classifier()
+again.body = AutoModel.from_pretrained("my-bert", attn_implementation="eager")
+again.head.load_state_dict(load_file("my-bert/head.safetensors"))
+again.to(device).eval()
+phrase = ["It was not good."]
+same = chance_of_pleased(again, phrase) == chance_of_pleased(tuned, phrase)
+print("загруженная отвечает так же:", bool(same))
+
+# %% [markdown]
 # ## Что это значит и чего не значит
 #
 # - Доля верных на отзывах того же вида, что обучающие, ничего не обещает о других: одна и та же сеть почти не ошибается

@@ -24,12 +24,12 @@
 # 3. лучше, и заметно;
 # 4. лучше, но сеть с нуля за столько же шагов догонит.
 #
-# Понадобится [урок о GPT](../gpt.md) и пакет курса: `pip install "modern-nets[lessons]"` (из папки проекта —
-# `pip install ".[lessons]"`). Сеть не нужна; на двух ядрах тетрадь выполняется меньше чем за полторы минуты.
+# **Понадобится:** [урок о GPT](../gpt.md) и пакет с библиотеками: в папке проекта `pip install -e ".[lessons]"`
+# ([подробнее](../practice.md#поставить-у-себя)). Сеть не нужна. **Время счёта:** около минуты на двух ядрах.
 #
 # ## Настройки
 #
-# `REAL = False` — модель под рукой, `REAL = True` — настоящая GPT-2. `MY_TEXT` — ваш файл или папка с файлами `.py`; пока там
+# `REAL = False` — модель под рукой, `REAL = True` — настоящая GPT-2. `MY_TEXT` — ваш файл или папка с файлами `.py`, `.txt` и `.md`; пока там
 # `None`, «своим» проектом служат фильтры scikit-image: они установлены вместе с библиотеками уроков, а `tiny-gpt-py` их не
 # читала.
 
@@ -58,6 +58,7 @@ import skimage
 import torch
 import torch.nn.functional as F
 from modern_nets import at_hand
+from modern_nets.finetune.tables import read_text
 from modern_nets.generate import generate
 from modern_nets.gpt2 import GPT2
 from modern_nets.training.code import is_python, whole_function
@@ -77,11 +78,20 @@ device = find_device("auto")  # cuda, mps или cpu
 
 
 # %%
+SUFFIXES = {".py", ".txt", ".md"}
+NOT_MINE = {"venv", "site-packages", "node_modules", "__pycache__"}
+
+
 def read_texts(path):
-    """Файл или папка → {имя: текст}; вложенные папки не читаем."""
-    paths = sorted(path.glob("*.py")) if path.is_dir() else [path]
-    root = path if path.is_dir() else path.parent
-    texts = {str(p.relative_to(root)): p.read_text(encoding="utf-8") for p in paths}
+    """Файл или папка со вложенными → {имя: текст}; скрытые и чужие папки пропускаем."""
+    if not path.is_dir():
+        return {path.name: read_text(path)[0]}  # кодировка угадывается
+    texts = {}
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path)
+        foreign = any(p.startswith(".") or p in NOT_MINE for p in name.parts)
+        if file.suffix in SUFFIXES and file.is_file() and not foreign:
+            texts[str(name)] = read_text(file)[0]
     return {name: text for name, text in texts.items() if text.strip()}
 
 
@@ -350,7 +360,8 @@ for color, losses, measured, title in (
 plt.axhline(grams, color="gray", linestyle="--", label="5-граммы")
 plt.xlabel("шаг")
 plt.ylabel("бит на байт")
-plt.legend(fontsize=8)
+plt.ylim(top=max(bits for _, bits in fresh_bits) * 1.35)  # место для подписей
+plt.legend(fontsize=8, ncols=2, loc="upper right")
 plt.show()
 
 # %% [markdown]
@@ -475,7 +486,7 @@ print("загруженная отвечает так же:", same)
 # %%
 # docs: timed
 small = GPT2().to(device).train()  # размеры gpt2, веса случайные: скорость та же
-size = (1, 32) if device.type == "cpu" else (4, 512)  # видеокарте — пакет целиком
+size = (1, 128) if device.type == "cpu" else (4, 512)  # видеокарте — пакет целиком
 ids = torch.randint(1000, 2000, size, device=device)
 seconds = []
 for _ in range(2):
@@ -506,10 +517,9 @@ print(
 #
 # ## Если не получается
 #
-# - **`UnicodeDecodeError`.** Файл не в UTF-8 (часто — cp1251): пересохраните его.
+# - **«Кодировка не угадана».** Файл не в UTF-8 и не в русской кодировке: пересохраните его в UTF-8.
 # - **«Текста слишком мало».** Нужно хотя бы десять тысяч знаков; соедините несколько файлов в папку.
-# - **В проекте есть код, а «текста слишком мало».** Вложенные папки не читаются: назовите ту, где лежат сами файлы, или
-#   замените в `read_texts` `glob` на `rglob` (тогда держите `venv` снаружи).
+# - **Среди файлов чужие библиотеки.** Папка с ними зовётся не `venv`: допишите её имя в `NOT_MINE`.
 # - **Отложился самый большой файл.** Когда файлов два-три, бывает; смените зерно в `random.Random(0)`.
 # - **Бесконечные повторы.** Так ходит по кругу жадный выбор: берите `temperature=0.7, top_p=0.95`.
 # - **Бессмыслица с первого токена.** Не кончается ли начало пробелом?

@@ -28,7 +28,7 @@ def test_folder_is_split_by_whole_files(tmp_path: Path):
     for i in range(10):
         (tmp_path / f"module_{i}.py").write_text(LINE * (50 + i), encoding="utf-8")
     (tmp_path / "__init__.py").write_text("", encoding="utf-8")
-    (tmp_path / "notes.md").write_text("не код", encoding="utf-8")
+    (tmp_path / "notes.rst").write_text("не код", encoding="utf-8")
     names = run_up_to_texts(tmp_path)
     learned, held_out = names["learned"], names["held_out"]
     assert not learned.keys() & held_out.keys()
@@ -53,9 +53,24 @@ def test_short_text_and_foreign_encoding_are_refused(tmp_path: Path):
     path.write_text("мало", encoding="utf-8")
     with pytest.raises(ValueError, match="слишком мало"):
         run_up_to_texts(path)
-    path.write_bytes(("Довольно длинный текст. " * 1000).encode("cp1251"))
-    with pytest.raises(UnicodeDecodeError):
+    path.write_bytes(bytes(range(128, 256)) * 200)
+    with pytest.raises(ValueError, match=r"short\.txt.*кодировка не угадана"):
         run_up_to_texts(path)
+
+
+def test_russian_encoding_is_guessed(tmp_path: Path):
+    path = tmp_path / "дневник.txt"
+    path.write_bytes(("Довольно длинный текст. " * 1000).encode("cp1251"))
+    assert "Довольно длинный" in next(iter(run_up_to_texts(path)["learned"].values()))
+
+
+def test_nested_folders_are_read_and_libraries_are_not(tmp_path: Path):
+    for name in ("src/a.py", "src/deep/b.py", "notes/c.md", "venv/lib/d.py", ".git/e.py", "src/__pycache__/f.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"# {name}\n" * 500, encoding="utf-8")
+    names = run_up_to_texts(tmp_path)
+    read = {Path(name).as_posix() for name in (*names["learned"], *names["held_out"])}
+    assert read == {"src/a.py", "src/deep/b.py", "notes/c.md"}
 
 
 def test_empty_folder_is_refused(tmp_path: Path):
