@@ -82,12 +82,12 @@ SUFFIXES = {".py", ".txt", ".md"}
 NOT_MINE = {"venv", "site-packages", "node_modules", "__pycache__"}
 
 
-def read_texts(path):
-    """Файл или папка со вложенными → {имя: текст}; скрытые и чужие папки пропускаем."""
+def read_texts(path, nested=True):
+    """Файл или папка → {имя: текст}; скрытые и чужие вложенные папки пропускаем."""
     if not path.is_dir():
         return {path.name: read_text(path)[0]}  # кодировка угадывается
     texts = {}
-    for file in sorted(path.rglob("*")):
+    for file in sorted(path.rglob("*") if nested else path.glob("*")):
         name = file.relative_to(path)
         foreign = any(p.startswith(".") or p in NOT_MINE for p in name.parts)
         if file.suffix in SUFFIXES and file.is_file() and not foreign:
@@ -115,8 +115,9 @@ def hold_out(texts, part=0.1):
     return learned, held_out
 
 
-source = MY_TEXT or Path(skimage.__file__).parent / "filters"
-learned, held_out = hold_out(read_texts(source))
+filters = Path(skimage.__file__).parent / "filters"
+texts = read_texts(MY_TEXT) if MY_TEXT else read_texts(filters, nested=False)
+learned, held_out = hold_out(texts)
 for title, some in {"учимся": learned, "отложены": held_out}.items():
     n_bytes = sum(len(text.encode()) for text in some.values())
     few = ", ".join(list(some)[:4]) + (", …" if len(some) > 4 else "")
