@@ -143,7 +143,7 @@ def tidy(html: str, lab: Lab, cells_html: list[str]) -> str:
             continue
         block = next(blocks)
         code = cell.select(".highlight-ipynb pre")[0].decode_contents().strip("\n")
-        parts.append(f'<div class="language-python highlight"><pre><span></span><code>{code}\n</code></pre></div>')
+        parts.append(f'<div class="language-python highlight lab"><pre><span></span><code>{code}\n</code></pre></div>')
         alts = iter(block.options.alts)
         for output in cell.select(".jp-OutputArea-output"):
             picture = output.find("img")

@@ -239,7 +239,8 @@ def _tell(say: Callable[[str], None], options: Options, job: Job, plan: Plan, ac
         say(f"Пропущено примеров — {len(job.skipped)}.{more}")
     say(f"Процессов: {accelerator.num_processes}. Устройство: {accelerator.device.type}.")
     say(f"Эпох — {asked['epochs']}, шагов — {plan.n_steps}, между чекпоинтами — {plan.save_every}.")
-    say(f"Общий пакет — {asked['batch_size']}, скорость обучения — {plan.learning_rate:g}, зерно — {plan.seed}.")
+    rate = f"{plan.learning_rate:g}".replace(".", ",")
+    say(f"Общий пакет — {asked['batch_size']}, скорость обучения — {rate}, зерно — {plan.seed}.")
 
 
 def _progress(say: Callable[[str], None], row: Row, metric: str, is_best: bool) -> None:
