@@ -33,8 +33,12 @@ def test_copy_button_gives_the_code_itself(visits: dict[str, Visit], documents: 
         assert len(visit.copied) == len(blocks), name
         for block, copied in zip(blocks, visit.copied, strict=True):
             if "language-console" in block.find_parent(class_="highlight").get("class"):
-                # Из примера для терминала копируются одни команды, без «$» и без ответов.
-                commands = [line[2:] for line in block.get_text().splitlines() if line.startswith("$ ")]
+                # Из примера для терминала копируются одни команды, без «$» и без ответов; у длинных — все строки.
+                commands: list[str] = []
+                for line in block.get_text().splitlines():
+                    if line.startswith("$ ") or (commands and commands[-1].endswith("\\")):
+                        commands.append(line.removeprefix("$ "))
+                assert commands, name
                 assert [line for line in copied.splitlines() if line] == commands, name
             else:
                 assert copied == block.get_text().rstrip(), name
