@@ -194,6 +194,12 @@ def _folder(folder: Path, options: Options) -> Pictures:
             if direct
             else f"В {top} нет картинок. Нужна папка на каждый класс, а в них — файлы {_SUFFIX_LIST}."
         )
+    inside = [path.name for path in _subfolders(top / classes[0])] if len(classes) == 1 else []
+    if len(inside) > 1:
+        raise ValueError(
+            f"В {top} класс один — «{classes[0]}», а внутри него папки {', '.join(inside[:3])}. "
+            f"Если классы — они, укажите --data {top / classes[0]}."
+        )
     other = _part(folder, VALID_NAMES) if top != folder else None
     files = [path for name in classes for path in found[name]]
     labels = [number for number, name in enumerate(classes) for _ in found[name]]

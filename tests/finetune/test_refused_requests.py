@@ -103,6 +103,11 @@ class TestPictures:
     def test_pets_that_are_not_there(self, run: Run, tmp_path: Path) -> None:
         assert "--download" in run("vit", "--data", "pets", "--data-dir", tmp_path, code=1)
 
+    def test_folder_around_the_folders_of_classes(self, run: Run, tmp_path: Path) -> None:
+        make_pictures(tmp_path / "архив" / "картинки")
+        error = run("resnet", "--data", tmp_path / "архив", *RESNET, code=1)
+        assert "внутри него папки квадрат, крест" in error and f"--data {tmp_path / 'архив' / 'картинки'}" in error
+
     def test_split_folders_without_classes(self, run: Run, tmp_path: Path) -> None:
         folder = make_pictures(tmp_path / "картинки", kinds=("train", "valid"))
         error = run("resnet", "--data", folder, *RESNET, code=1)
