@@ -122,6 +122,10 @@ def cell_outputs(block: Block, record: Record | None) -> list[NotebookNode]:
     return found
 
 
+DECORATION = re.compile(r"<(style|script)\b.*?</\1>", re.DOTALL)
+"""Стили и скрипты Jupyter: разбирать их незачем."""
+
+
 def tidy(html: str, lab: Lab, cells_html: list[str]) -> str:
     """Приводит страницу mkdocs-jupyter к виду остального сайта.
 
@@ -133,7 +137,7 @@ def tidy(html: str, lab: Lab, cells_html: list[str]) -> str:
         lab: Лабораторная.
         cells_html: Ячейки Markdown, уже показанные средствами сайта.
     """
-    soup = BeautifulSoup(html, "html.parser")
+    soup = BeautifulSoup(DECORATION.sub("", html), "html.parser")
     blocks = iter(lab.page.blocks)
     texts = iter(cells_html)
     parts = []
