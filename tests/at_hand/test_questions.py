@@ -184,6 +184,18 @@ def test_pictures_that_cannot_be_read(tmp_path: Path) -> None:
             ask.recognize_digit(Image.new("L", size))
 
 
+def test_whatever_pillow_raises_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Испорченный EXIF роняет Pillow и с TypeError."""
+
+    def torn(_: Image.Image) -> None:
+        raise TypeError("The fill character must be a unicode character, not bytes")
+
+    Image.new("L", (9, 9)).save(tmp_path / "exif.jpg")
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", torn)
+    with pytest.raises(ValueError, match=r"exif\.jpg: данные оборваны или повреждены"):
+        read_picture(tmp_path / "exif.jpg")
+
+
 @pytest.mark.parametrize(
     "picture",
     [
