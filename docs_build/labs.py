@@ -20,6 +20,7 @@ from docs_build.project import CACHE, DOCS, FIGURES, LABS, DocsError, read_text,
 from docs_build.records import Record
 
 MARKER = re.compile(r"^# %%")
+DECORATION = re.compile(r"<(style|script)\b.*?</\1>", re.DOTALL)  # оформление Jupyter: разбирать его незачем
 NOTEBOOKS = CACHE / "notebooks"  # отсюда тетради попадают в сайт под теми же путями, что в docs/
 
 
@@ -120,10 +121,6 @@ def cell_outputs(block: Block, record: Record | None) -> list[NotebookNode]:
         svg = (FIGURES / name).read_text(encoding="utf-8")
         found.append(nbformat.v4.new_output("display_data", {"image/svg+xml": svg, "text/plain": alt}))
     return found
-
-
-DECORATION = re.compile(r"<(style|script)\b.*?</\1>", re.DOTALL)
-"""Стили и скрипты Jupyter: разбирать их незачем."""
 
 
 def tidy(html: str, lab: Lab, cells_html: list[str]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from modern_nets import ask, embedded
 from modern_nets.config import unknown_name
 from modern_nets.finetune.options import add_commands
+from modern_nets.training.processes import is_reporter
 
 if TYPE_CHECKING:
     from modern_nets.training.recipes import Recipe
@@ -37,18 +38,17 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # в старой консоли Windows не все буквы выводимы
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
-    is_first_here = os.environ.get("LOCAL_RANK", "0") == "0" or "WORLD_SIZE" not in os.environ
     try:
         options.run(options)
     except ModuleNotFoundError as error:
         print(_NEEDS.format(name=error.name), file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
-        if is_first_here:  # остальные процессы машины сказали бы то же самое
+        if is_reporter():  # остальные процессы машины сказали бы то же самое
             print(f"Не вышло. {_in_russian(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        if is_first_here:
+        if is_reporter():
             print(f"\nПрервано.{_RESUMES.get(options.command, '')}", file=sys.stderr)
         return 130
     return 0

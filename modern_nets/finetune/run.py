@@ -17,7 +17,7 @@ from modern_nets.finetune.data import SHOWN_SKIPS
 from modern_nets.finetune.folder import Row, RunFolder
 from modern_nets.finetune.jobs import Job, prepare
 from modern_nets.finetune.options import Options
-from modern_nets.training.loop import Plan, schedule, train
+from modern_nets.training.loop import Plan, diverged, schedule, train
 from modern_nets.training.measures import decimal, percent, share
 from modern_nets.training.processes import accelerator_for, find_device, from_main
 
@@ -153,18 +153,16 @@ class Checks:
             losses: Потери всех шагов.
         """
         task, model = self.job.task, self.job.start.model
+        epoch = n_done // task.epochs.n_batches
         for buffer in model.buffers():  # у BatchNorm на процессоре накопленное у каждого процесса своё
             _share_buffer(buffer, self.accelerator)
         valid_loss, accuracy = task.evaluate(model, self.accelerator)
         if not math.isfinite(valid_loss):  # такую модель нельзя ни сохранять, ни продолжать
-            raise ValueError(
-                f"Эпоха {n_done // task.epochs.n_batches}: потери на проверке — {valid_loss}. Скорость обучения "
-                f"{self.plan.learning_rate:g} велика: возьмите меньше и начните сначала, в другой папке."
-            )
+            raise ValueError(f"Эпоха {epoch}: потери на проверке — {valid_loss}. {diverged(self.plan)}")
         recent = losses[-task.epochs.n_batches :]
         row: Row = {
             "step": n_done,
-            "epoch": n_done // task.epochs.n_batches,
+            "epoch": epoch,
             "train_loss": sum(recent) / len(recent) if recent else math.nan,
             "valid_loss": valid_loss,
             task.metric: accuracy if task.metric == "accuracy" else math.exp(min(valid_loss, 700)),
@@ -173,7 +171,7 @@ class Checks:
             "processes": self.accelerator.num_processes,
         }
         before = [other for other in self.rows if other["step"] < n_done]
-        n_expected = max(0, n_done // task.epochs.n_batches - (task.metric == "accuracy"))
+        n_expected = max(0, epoch - (task.metric == "accuracy"))
         if len(before) != n_expected:
             raise ValueError(
                 f"В {self.folder.path} нет metrics.json с прежними проверками, а по нему узнают, какая эпоха лучшая. "

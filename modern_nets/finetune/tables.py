@@ -98,8 +98,9 @@ class Table:
 
     Attributes:
         columns: Имена столбцов.
-        rows: Номер строки файла и её клетки.
+        rows: Строка файла, в которой запись начинается, и её клетки.
         encoding: Кодировка.
+        delimiter: Чем разделены клетки.
 
     Raises:
         FileNotFoundError, ValueError: файла нет, он пуст или не читается.
@@ -116,32 +117,32 @@ class Table:
         else:
             self.delimiter, quoting = max(",;", key=first.count), csv.QUOTE_MINIMAL
         csv.field_size_limit(10**8)
-        settings: dict[str, Any] = {"delimiter": self.delimiter, "quoting": quoting}
-        reader = csv.reader(io.StringIO(text, newline=""), **settings)
-        self.rows: list[tuple[int, list[str]]] = []
-        begins = 1
+        lenient: dict[str, Any] = {"delimiter": self.delimiter, "quoting": quoting}
         try:
-            self.columns = [name.strip() for name in next(reader)]
-            begins = reader.line_num + 1
-            for cells in reader:
-                self.rows.append((begins, cells))
-                begins = reader.line_num + 1
-        except csv.Error as error:
-            raise ValueError(f"Файл {path}, строка {begins}: не разобрать как таблицу ({error}).") from error
-        self._check_quotes(text, settings)
+            records = self._records(text, lenient | {"strict": True})
+        except csv.Error:  # кавычка посреди слова — не повод отказать
+            try:
+                records = self._records(text, lenient)
+            except csv.Error as error:
+                raise ValueError(f"Файл {path}, {error}.") from error
+        (_, header), *self.rows = records
+        self.columns = [name.strip() for name in header]
 
-    def _check_quotes(self, text: str, settings: dict[str, Any]) -> None:
-        """Незакрытая кавычка съела бы все строки до конца файла."""
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True, **settings)
-        begins = 1
+    def _records(self, text: str, settings: dict[str, Any]) -> list[tuple[int, list[str]]]:
+        """Записи таблицы и строки файла, в которых они начинаются."""
+        reader = csv.reader(io.StringIO(text, newline=""), **settings)
+        found, begins = [], 1
         try:
-            for _ in reader:
+            for cells in reader:
+                found.append((begins, cells))
                 begins = reader.line_num + 1
         except csv.Error as error:
-            if "unexpected end of data" in str(error):
-                raise ValueError(
-                    f"Файл {self.path}: кавычка, открытая в строке {begins}, не закрыта до конца файла. Закройте её."
-                ) from error
+            if "unexpected end of data" not in str(error):
+                raise csv.Error(f"строка {begins}: не разобрать как таблицу ({error})") from error
+            raise ValueError(  # она съела бы все строки до конца
+                f"Файл {self.path}: кавычка, открытая в строке {begins}, не закрыта до конца файла. Закройте её."
+            ) from error
+        return found
 
     def place(self, wanted: str | None, usual: Sequence[str], flag: str) -> int:
         """Номер столбца.

@@ -148,12 +148,12 @@ def train(
         loss = loss_of(wrapped, *(tensor.to(device, non_blocking=True) for tensor in share))
         mean = float(accelerator.reduce(loss.detach() * part, "sum"))
         if not math.isfinite(mean):  # чекпоинт ещё хорош, и портить его нельзя
-            raise ValueError(f"Шаг {step + 1}: потери — {mean}. {_diverged(plan)}")
+            raise ValueError(f"Шаг {step + 1}: потери — {mean}. {diverged(plan)}")
         optimizer.zero_grad()
         accelerator.backward(loss * (part * n_processes))  # DDP делит сумму градиентов на число процессов
         norm = float(accelerator.clip_grad_norm_(parameters, plan.clip))
         if scaler is None and not math.isfinite(norm):  # при fp16 такой шаг пропустит множитель потерь
-            raise ValueError(f"Шаг {step + 1}: градиент — {norm}. {_diverged(plan)}")
+            raise ValueError(f"Шаг {step + 1}: градиент — {norm}. {diverged(plan)}")
         optimizer.step()
         losses.append(mean)
         seconds.append(time.perf_counter() - started)
@@ -169,7 +169,15 @@ def train(
     return History(losses[n_done:], pace)
 
 
-def _diverged(plan: Plan) -> str:
+def diverged(plan: Plan) -> str:
+    """Что делать, если числа стали бесконечными.
+
+    Args:
+        plan: План обучения.
+
+    Returns:
+        Совет для сообщения об ошибке.
+    """
     return f"Скорость обучения {plan.learning_rate:g} велика: возьмите меньше и начните сначала, в другой папке."
 
 

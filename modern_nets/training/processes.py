@@ -199,4 +199,4 @@ def is_reporter() -> bool:
     Returns:
         True у первого процесса машины и у единственного.
     """
-    return int(os.environ.get("LOCAL_RANK", 0)) == 0
+    return "WORLD_SIZE" not in os.environ or os.environ.get("LOCAL_RANK", "0") == "0"
